@@ -1,0 +1,41 @@
+# Each verb does its own set-up; scripts/setup.sh says what that is.
+# PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16.
+
+.DEFAULT_GOAL := all
+.PHONY: all build help demo stop test test-quick lint install installcheck clean distclean
+.NOTPARALLEL:
+
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+build: ## the extension, release build (also: make)
+	@scripts/build.sh build
+
+demo: ## the sales pipeline on a private server, from nothing
+	@scripts/demo.sh
+
+stop: ## stops the demo's server, keeps its data
+	@scripts/stop.sh
+
+test: ## every test
+	@scripts/test.sh
+
+test-quick: ## pure, in-backend and regress tests, for everyday use
+	@scripts/test.sh quick
+
+lint: ## format, clippy, rules of the house, licences
+	@scripts/lint.sh
+
+install: ## builds and installs into the server of PG_CONFIG
+	@scripts/build.sh install
+
+installcheck: ## regression tests on the running server that psql connects to; needs PG_CONFIG
+	@scripts/build.sh installcheck
+
+clean: ## stops our servers, removes their data and what was built; fetched tools stay
+	@scripts/clean.sh
+
+distclean: clean ## clean, and the fetched tools too
+	@rm -rf target

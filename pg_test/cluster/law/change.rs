@@ -1,0 +1,110 @@
+//! Changes of the source, in every form in which rows come and go.
+
+use crate::event::{self, NewEvent};
+use crate::moment::{self, Moment};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    Insert {
+        way: Way,
+        events: Vec<NewEvent>,
+    },
+    /// Sets something in `count` rows from the `nth` on.
+    Update {
+        nth: usize,
+        count: usize,
+        setting: Setting,
+    },
+    Delete {
+        nth: usize,
+        count: usize,
+    },
+    /// Deletes every event of the key of the `nth` row.
+    DeleteKey {
+        nth: usize,
+    },
+    /// Deletes the events of the first day of the key of the `nth` row.
+    DeleteFirstDay {
+        nth: usize,
+    },
+    Truncate,
+}
+
+/// How rows are inserted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Values,
+    Copy,
+    Merge,
+    /// INSERT … ON CONFLICT DO UPDATE, half of the rows onto rows that are there.
+    Upsert,
+    /// Straight into a partition, when the source has some.
+    Leaf,
+    /// With session_replication_role = replica, when the role may.
+    Replica,
+}
+
+#[derive(Debug, Clone)]
+pub enum Setting {
+    Time(Option<Moment>),
+    Keys([Option<usize>; 2]),
+    Amount(Option<i32>),
+    Kind(Option<&'static str>),
+    /// Moves the row to another partition, when the source has some.
+    Keep(Option<bool>),
+}
+
+impl Change {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Change::Insert { way: Way::Values, .. } => "insert",
+            Change::Insert { way: Way::Copy, .. } => "insert by copy",
+            Change::Insert { way: Way::Merge, .. } => "insert by merge",
+            Change::Insert { way: Way::Upsert, .. } => "insert on conflict",
+            Change::Insert { way: Way::Leaf, .. } => "insert into a partition",
+            Change::Insert { way: Way::Replica, .. } => "insert as replica",
+            Change::Update { .. } => "update",
+            Change::Delete { .. } => "delete",
+            Change::DeleteKey { .. } => "delete a key",
+            Change::DeleteFirstDay { .. } => "delete a first day",
+            Change::Truncate => "truncate",
+        }
+    }
+}
+
+pub fn any() -> impl Strategy<Value = Change> {
+    let nth = || 0..40usize;
+    prop_oneof![
+        10 => (any_way(), vec(event::any(), 1..8)).prop_map(|(way, events)| Change::Insert { way, events }),
+        4 => (nth(), 1..4usize, any_setting())
+            .prop_map(|(nth, count, setting)| Change::Update { nth, count, setting }),
+        2 => (nth(), 1..4usize).prop_map(|(nth, count)| Change::Delete { nth, count }),
+        2 => nth().prop_map(|nth| Change::DeleteKey { nth }),
+        3 => nth().prop_map(|nth| Change::DeleteFirstDay { nth }),
+        1 => Just(Change::Truncate),
+    ]
+}
+
+fn any_way() -> impl Strategy<Value = Way> {
+    prop_oneof![
+        6 => Just(Way::Values),
+        1 => Just(Way::Copy),
+        1 => Just(Way::Merge),
+        1 => Just(Way::Upsert),
+        1 => Just(Way::Leaf),
+        1 => Just(Way::Replica),
+    ]
+}
+
+fn any_setting() -> impl Strategy<Value = Setting> {
+    prop_oneof![
+        4 => prop::option::weighted(0.9, moment::any()).prop_map(Setting::Time),
+        2 => event::keys().prop_map(Setting::Keys),
+        2 => prop::option::weighted(0.8, -20..100).prop_map(Setting::Amount),
+        1 => prop::option::weighted(0.8, select(&["sell", "return"][..])).prop_map(Setting::Kind),
+        1 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
+    ]
+}

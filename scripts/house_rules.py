@@ -1,0 +1,56 @@
+"""Rules of the house that no compiler lint can say, over the Rust sources of a folder.
+
+- unsafe is written only under src/pg: it has one door. The lint may also be allowed in src/api and src/lib.rs,
+  because the macros of pgrx expand to it there.
+- src/rules does not name pgrx: the rules know nothing of PostgreSQL.
+- clippy's unwrap_used, expect_used and panic are allowed in tests only.
+"""
+
+import pathlib
+import re
+import sys
+
+LEVEL = re.compile(r"#!?\[[^\]]*?\b(?:allow|expect|warn)\s*\(([^)]*)\)")
+IN_TESTS_ONLY = {"clippy::unwrap_used", "clippy::expect_used", "clippy::panic"}
+FOR_TESTS = r"(?:test\b|any\(test\b|(?:any\()?feature = \"pg_test\")"
+TEST_ATTRIBUTE = re.compile(r"#!?\[cfg_attr\(\s*" + FOR_TESTS)
+TEST_MODULE = re.compile(r"#\[cfg\(" + FOR_TESTS + r"[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))? )?mod\b")
+
+
+def main(folder):
+    found = [line for path in sorted(pathlib.Path(folder).rglob("*.rs")) for line in violations(path)]
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+def violations(path):
+    text = without_comments(path.read_text(encoding="utf-8"))
+    # A file's tests come last.
+    tests = TEST_MODULE.search(text)
+    tests_begin = tests.start() if tests else len(text)
+    for level in LEVEL.finditer(text):
+        lints = {lint.strip() for lint in level.group(1).split(",")}
+        where = place(path, text, level)
+        if "unsafe_code" in lints and path.parts[1] not in ("pg", "api", "lib.rs"):
+            yield f"{where}: unsafe_code may be allowed in src/pg, src/api and src/lib.rs only"
+        in_tests = level.start() >= tests_begin or TEST_ATTRIBUTE.match(level.group())
+        if lints & IN_TESTS_ONLY and not in_tests:
+            yield f"{where}: {', '.join(sorted(lints & IN_TESTS_ONLY))} may be allowed in tests only"
+    if path.parts[1] == "rules":
+        for use in re.finditer(r"\bpgrx(?:_\w+)?\b", text):
+            yield f"{place(path, text, use)}: src/rules must not name {use.group()}"
+    if path.parts[1] != "pg":
+        for word in re.finditer(r"\bunsafe\b", text):
+            yield f"{place(path, text, word)}: unsafe belongs under src/pg"
+
+
+def place(path, text, match):
+    return f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
+
+
+def without_comments(text):
+    """Line comments only, lines kept: good enough for the words looked for."""
+    return re.sub(r"//[^\n]*", "", text)
+
+
+sys.exit(main(sys.argv[1]))

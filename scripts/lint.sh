@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Format, clippy with warnings denied, the rules of the house, licences, the scripts themselves.
+set -euo pipefail
+here=$(dirname "$0")
+. "$here/setup.sh"
+
+main() {
+    local component
+    setup_in_stages
+    cd "$ROOT"
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 || fail "cargo $component is missing: rustup component add rustfmt clippy"
+    done
+    stage "rustfmt" "run cargo fmt --all" cargo fmt --all --check
+    stage "clippy, the extension" "mend what clippy says" clippy -p pg_cumulate --no-default-features --features "pg$server_major"
+    stage "clippy, with in-backend tests" "mend what clippy says" clippy -p pg_cumulate --no-default-features --features "pg$server_major,pg_test"
+    stage "clippy, the test crate" "mend what clippy says" clippy -p pg_cumulate_tests
+    stage "rules of the house" "see the first lines of scripts/house_rules.py" python3 "$here/house_rules.py" src
+    stage "licences" "take another crate, or add a permissive licence to scripts/licences.py" check_licences
+    stage "shell scripts" "mend what is said of the script" check_scripts
+}
+
+# The release profile, so that build scripts and bindings are made once for demo, tests and lint.
+clippy() {
+    cargo clippy --release --all-targets "$@" -- -D warnings
+}
+
+check_licences() {
+    cargo metadata --format-version 1 --locked | python3 scripts/licences.py
+}
+
+check_scripts() {
+    local script
+    for script in scripts/*.sh scripts/psql .ci/run docker/initdb.d/*.sh; do
+        bash -n "$script"
+    done
+    # SC2154: variables that a sourced file sets.
+    ! command -v shellcheck || shellcheck -s bash -x -P scripts -e SC2154 scripts/*.sh scripts/psql .ci/run docker/initdb.d/*.sh
+}
+
+main

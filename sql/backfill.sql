@@ -1,0 +1,29 @@
+-- backfill commits as it goes, which only a procedure can; the work of a batch is the library's.
+
+CREATE PROCEDURE cumulate.backfill(target regclass, from_day date DEFAULT NULL, to_day date DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+    run bigint := cumulate.backfill_begin(target, from_day, to_day);
+    more boolean := run IS NOT NULL;
+    failed boolean := false;
+    code text; message text; detail text; hint text;
+BEGIN
+    COMMIT;
+    WHILE more LOOP
+        BEGIN
+            more := cumulate.backfill_step(run);
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+                detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+            failed := true;
+        END;
+        IF failed THEN
+            PERFORM cumulate.backfill_fail(run, code, message, detail, hint);
+            COMMIT;
+            RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail,
+                HINT = coalesce(nullif(hint, ''), pg_catalog.format('CALL cumulate.backfill(%L);', target));
+        END IF;
+        COMMIT;
+    END LOOP;
+END
+$$;

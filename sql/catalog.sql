@@ -1,0 +1,127 @@
+-- The extension's own tables: read by everybody, so that any role can dump its database; written by the library alone.
+
+CREATE TABLE cumulate.definition (
+    target         regclass    PRIMARY KEY,
+    source         regclass    NOT NULL,
+    daily          regclass    NOT NULL,
+    aggregate      regprocedure NOT NULL,
+    time_column    text        NOT NULL,
+    keys           text[]      NOT NULL,
+    metrics        json        NOT NULL,
+    windows        integer[]   NOT NULL,
+    start_date     date,
+    time_zone      text        NOT NULL,
+    filter         text,
+    shape          text        NOT NULL,
+    expire_idle    boolean     NOT NULL,
+    late           text        NOT NULL,
+    lookback       integer     NOT NULL,
+    partition_by   text        NOT NULL,
+    retention      interval,
+    frozen_through date,
+    created_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+
+CREATE TABLE cumulate.ledger (
+    target         regclass    NOT NULL,
+    day            date        NOT NULL,
+    state          text        NOT NULL CHECK (state IN ('missing', 'open', 'closed', 'frozen')),
+    rows           bigint      NOT NULL DEFAULT 0,
+    events         bigint      NOT NULL DEFAULT 0,
+    unkeyed_events bigint      NOT NULL DEFAULT 0,
+    aggregated_at  timestamptz,
+    closed_at      timestamptz,
+    PRIMARY KEY (target, day)
+);
+
+CREATE TABLE cumulate.note (
+    id       bigint      GENERATED ALWAYS AS IDENTITY,
+    target   regclass    NOT NULL,
+    day      date,
+    key      text[],
+    pid      integer     NOT NULL,
+    noted_at timestamptz NOT NULL,
+    PRIMARY KEY (target, id)
+);
+
+CREATE TABLE cumulate.run (
+    run_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    target      regclass    NOT NULL,
+    trigger     text        NOT NULL CHECK (trigger IN ('schedule', 'manual', 'backfill', 'late')),
+    from_day    date,
+    to_day      date,
+    days_done   integer     NOT NULL DEFAULT 0,
+    days_total  integer     NOT NULL DEFAULT 0,
+    rows        bigint      NOT NULL DEFAULT 0,
+    status      text        NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+    pid         integer     NOT NULL,
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz,
+    sqlstate    text,
+    message     text,
+    detail      text,
+    hint        text
+);
+
+GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.run TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('cumulate.definition', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.ledger', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.note', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
+
+COMMENT ON TABLE cumulate.definition IS 'Definitions of cumulative tables, one row each; read them through cumulate.tables and cumulate.definition()';
+COMMENT ON COLUMN cumulate.definition.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.definition.source IS 'The table of events';
+COMMENT ON COLUMN cumulate.definition.daily IS 'The daily table: one row per key per day that has events';
+COMMENT ON COLUMN cumulate.definition.aggregate IS 'The function that aggregates the source: a row per day and key, for a range of days';
+COMMENT ON COLUMN cumulate.definition.time_column IS 'The source''s time column, as it was named when the table was made';
+COMMENT ON COLUMN cumulate.definition.keys IS 'The key columns of daily and cumulative table';
+COMMENT ON COLUMN cumulate.definition.metrics IS 'The metrics as they were typed';
+COMMENT ON COLUMN cumulate.definition.windows IS 'Windows in days, as they were typed; arrays have the longest';
+COMMENT ON COLUMN cumulate.definition.start_date IS 'The first day that counts; NULL until the first event''s day is known';
+COMMENT ON COLUMN cumulate.definition.time_zone IS 'The time zone in which days are cut';
+COMMENT ON COLUMN cumulate.definition.filter IS 'The condition on the source''s rows as it was typed, or NULL';
+COMMENT ON COLUMN cumulate.definition.shape IS 'ragged: arrays grow with a key''s age; padded: arrays always have the longest window';
+COMMENT ON COLUMN cumulate.definition.expire_idle IS 'Whether keys without an event in the longest window are left out';
+COMMENT ON COLUMN cumulate.definition.late IS 'How late changes are found: trigger, scan or none';
+COMMENT ON COLUMN cumulate.definition.lookback IS 'Days that a run aggregates again when late is scan';
+COMMENT ON COLUMN cumulate.definition.partition_by IS 'month, day or none';
+COMMENT ON COLUMN cumulate.definition.retention IS 'How long snapshots are kept; NULL for ever';
+COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one stand as they are; NULL when none is frozen';
+COMMENT ON COLUMN cumulate.definition.created_at IS 'When the table was made';
+
+COMMENT ON TABLE cumulate.ledger IS 'The ledger: one row per cumulative table and day; read it through cumulate.days';
+COMMENT ON COLUMN cumulate.ledger.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.ledger.day IS 'The day';
+COMMENT ON COLUMN cumulate.ledger.state IS 'missing, open (snapshot made before the day or its writers had ended), closed or frozen';
+COMMENT ON COLUMN cumulate.ledger.rows IS 'Rows in the day''s snapshot when it was made';
+COMMENT ON COLUMN cumulate.ledger.events IS 'Source rows of the day when it was last aggregated';
+COMMENT ON COLUMN cumulate.ledger.unkeyed_events IS 'Source rows of the day that were left out because a key column is NULL';
+COMMENT ON COLUMN cumulate.ledger.aggregated_at IS 'When the day was last aggregated from the source';
+COMMENT ON COLUMN cumulate.ledger.closed_at IS 'When the snapshot was made or settled';
+
+COMMENT ON TABLE cumulate.note IS 'Late changes that wait to be repaired';
+COMMENT ON COLUMN cumulate.note.id IS 'Number of the note';
+COMMENT ON COLUMN cumulate.note.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.note.day IS 'The changed day; NULL for every day';
+COMMENT ON COLUMN cumulate.note.key IS 'The changed key''s columns as text; NULL for every key of the day';
+COMMENT ON COLUMN cumulate.note.pid IS 'Process that made the change';
+COMMENT ON COLUMN cumulate.note.noted_at IS 'When the change was noted';
+
+COMMENT ON TABLE cumulate.run IS 'Runs: one row per execution of a cumulative table''s work; read it through cumulate.runs';
+COMMENT ON COLUMN cumulate.run.run_id IS 'Number of the run';
+COMMENT ON COLUMN cumulate.run.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.run.trigger IS 'What started it: schedule, manual, backfill or late';
+COMMENT ON COLUMN cumulate.run.from_day IS 'First day of its work';
+COMMENT ON COLUMN cumulate.run.to_day IS 'Last day of its work';
+COMMENT ON COLUMN cumulate.run.days_done IS 'Days closed so far';
+COMMENT ON COLUMN cumulate.run.days_total IS 'Days to close';
+COMMENT ON COLUMN cumulate.run.rows IS 'Snapshot rows written so far';
+COMMENT ON COLUMN cumulate.run.status IS 'running, succeeded or failed';
+COMMENT ON COLUMN cumulate.run.pid IS 'Process that runs it';
+COMMENT ON COLUMN cumulate.run.started_at IS 'When it started';
+COMMENT ON COLUMN cumulate.run.finished_at IS 'When it ended';
+COMMENT ON COLUMN cumulate.run.sqlstate IS 'SQLSTATE of its error';
+COMMENT ON COLUMN cumulate.run.message IS 'Message of its error';
+COMMENT ON COLUMN cumulate.run.detail IS 'DETAIL of its error';
+COMMENT ON COLUMN cumulate.run.hint IS 'HINT of its error';

@@ -1,0 +1,92 @@
+-- What is there and how it is doing. Every view shows the tables that the reader may read.
+
+CREATE VIEW cumulate.tables AS
+SELECT d.target, d.source, d.daily, d.time_column, d.keys, d.windows, d.start_date, d.time_zone, d.filter, d.shape,
+       d.expire_idle, d.late, d.lookback, d.partition_by, d.retention, d.frozen_through,
+       c.relowner::pg_catalog.regrole AS owner, d.created_at
+FROM cumulate.definition d
+JOIN pg_catalog.pg_class c ON c.oid = d.target
+WHERE pg_catalog.has_table_privilege(d.target, 'SELECT');
+
+CREATE VIEW cumulate.metrics AS
+SELECT t.target, m.name::text AS metric,
+       CASE pg_catalog.json_typeof(m.body) WHEN 'string' THEN m.body #>> '{}' ELSE m.body ->> 'value' END AS value,
+       CASE WHEN pg_catalog.json_typeof(m.body) = 'string' THEN 'sum'
+            ELSE coalesce(m.body ->> 'rollup', 'sum') END AS rollup,
+       CASE WHEN pg_catalog.json_typeof(m.body) = 'string' THEN m.name
+            ELSE coalesce(m.body ->> 'daily', m.name) END AS daily_column
+FROM cumulate.tables t
+JOIN cumulate.definition d ON d.target = t.target
+CROSS JOIN LATERAL pg_catalog.json_each(d.metrics) WITH ORDINALITY AS m (name, body, position);
+
+CREATE VIEW cumulate.days AS
+SELECT t.target, day.day::date AS day, coalesce(l.state, 'missing') AS state, l.rows, l.events, l.unkeyed_events,
+       (SELECT count(*) FROM cumulate.note n
+        WHERE n.target = t.target AND (n.day IS NULL OR n.day = day.day::date)) AS waiting_changes,
+       l.aggregated_at, l.closed_at
+FROM cumulate.tables t
+JOIN LATERAL (
+    SELECT pg_catalog.generate_series(t.start_date::timestamp,
+               greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - 1,
+                        (SELECT pg_catalog.max(k.day) FROM cumulate.ledger k WHERE k.target = t.target))::timestamp,
+               interval '1 day') AS day) AS day ON t.start_date IS NOT NULL
+LEFT JOIN cumulate.ledger l ON l.target = t.target AND l.day = day.day::date;
+
+CREATE VIEW cumulate.status AS
+SELECT t.target, t.start_date, l.newest_closed,
+       (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - 1
+           - coalesce(l.newest_closed, t.start_date - 1) AS lag_days,
+       l.closed_days, l.open_days,
+       greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - t.start_date, 0)
+           - l.past_days AS missing_days,
+       n.waiting_changes, n.waiting_since, l.unkeyed_events
+FROM cumulate.tables t
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_closed,
+           count(*) FILTER (WHERE state IN ('closed', 'frozen')) AS closed_days,
+           count(*) FILTER (WHERE state = 'open') AS open_days,
+           count(*) FILTER (WHERE state <> 'missing'
+               AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS past_days,
+           coalesce(pg_catalog.sum(unkeyed_events), 0)::bigint AS unkeyed_events
+    FROM cumulate.ledger WHERE target = t.target) AS l
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting_changes, pg_catalog.min(noted_at) AS waiting_since
+    FROM cumulate.note WHERE target = t.target) AS n;
+
+CREATE VIEW cumulate.runs AS
+SELECT r.run_id, r.target, r.trigger, r.from_day, r.to_day, r.days_done, r.days_total, r.rows,
+       CASE WHEN r.status = 'running' AND a.pid IS NULL THEN 'failed' ELSE r.status END AS status,
+       r.started_at, r.finished_at, r.sqlstate,
+       CASE WHEN r.status = 'running' AND a.pid IS NULL THEN 'the process ended' ELSE r.message END AS message,
+       r.detail, r.hint
+FROM cumulate.run r
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = r.pid AND a.backend_start <= r.started_at
+WHERE pg_catalog.has_table_privilege(r.target, 'SELECT');
+
+CREATE VIEW cumulate.progress AS
+SELECT r.run_id, r.target, r.trigger, r.from_day + r.days_done AS current_day, r.days_done, r.days_total, r.rows,
+       (r.rows / greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001))::bigint
+           AS rows_per_second,
+       CASE WHEN r.days_done > 0
+            THEN (pg_catalog.clock_timestamp() - r.started_at) * ((r.days_total - r.days_done) / r.days_done::float8)
+       END AS time_left,
+       r.started_at
+FROM cumulate.runs r
+WHERE r.status = 'running';
+
+GRANT SELECT ON cumulate.tables, cumulate.metrics, cumulate.days, cumulate.status, cumulate.runs, cumulate.progress
+    TO PUBLIC;
+GRANT USAGE ON SCHEMA cumulate TO PUBLIC;
+
+CREATE FUNCTION cumulate.plan(target regclass, OUT day date, OUT why text) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d.day, CASE WHEN d.state = 'missing' THEN 'no snapshot yet'
+                       WHEN d.state = 'open' THEN 'made before the day had ended'
+                       ELSE 'late changes wait' END
+    FROM cumulate.days d
+    JOIN cumulate.tables t ON t.target = d.target
+    WHERE d.target = $1 AND d.day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date
+      AND (d.state IN ('missing', 'open') OR d.waiting_changes > 0)
+    ORDER BY d.day;
+END;

@@ -1,0 +1,30 @@
+//! The functions that SQL sees: arguments read, the engine called, results given back.
+#![allow(unsafe_code)] // The macros of pgrx expand to it; none is written here by hand.
+
+mod arrays;
+mod backfill;
+mod sales;
+mod tables;
+
+use crate::error::Error;
+use crate::pg::function::RawDate;
+use crate::rules::calendar::Day;
+
+/// The value of an argument that must not be NULL.
+fn given<T>(argument: &'static str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::NullArgument { argument })
+}
+
+/// A day that a user names.
+fn day(argument: &'static str, date: Option<RawDate>) -> Result<Day, Error> {
+    let date = given(argument, date)?;
+    if date.is_infinite() {
+        return Err(Error::InfiniteDay { argument });
+    }
+    Day::from_number(date.0).ok_or_else(|| Error::DayOutOfRange { day: date.text() })
+}
+
+/// A day that may be left out.
+fn optional_day(argument: &'static str, date: Option<RawDate>) -> Result<Option<Day>, Error> {
+    date.map(|date| day(argument, Some(date))).transpose()
+}

@@ -1,0 +1,135 @@
+//! Cumulative tables: made, advanced, verified, dropped.
+
+use super::{day, given, optional_day};
+use crate::catalog::Definition;
+use crate::close::{self, Again};
+use crate::definition::{self, Request};
+use crate::error::Error;
+use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
+use crate::pg::identity::as_owner;
+use crate::verify;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+#[pg_extern]
+#[allow(clippy::too_many_arguments)]
+fn create_table(
+    name: Option<String>,
+    source: Option<Regclass>,
+    time_column: Option<String>,
+    keys: Option<Vec<Option<String>>>,
+    metrics: Option<JsonText>,
+    windows: default!(Option<Vec<Option<i32>>>, "'{7}'"),
+    start_date: default!(Option<RawDate>, "NULL"),
+    time_zone: default!(Option<String>, "NULL"),
+    filter: default!(Option<String>, "NULL"),
+    shape: default!(Option<String>, "'ragged'"),
+    expire_idle: default!(Option<bool>, "false"),
+    late: default!(Option<String>, "'trigger'"),
+    lookback: default!(Option<i32>, "1"),
+    partition_by: default!(Option<String>, "'month'"),
+    retention: default!(Option<IntervalText>, "NULL"),
+    daily: default!(Option<String>, "NULL"),
+) -> Result<Regclass, ErrorReport> {
+    let request = Request {
+        name: given("name", name)?,
+        source: given("source", source)?.0,
+        time_column: given("time_column", time_column)?,
+        keys: given("keys", keys)?,
+        metrics: given("metrics", metrics)?.0,
+        windows: given("windows", windows)?,
+        start_date: optional_day("start_date", start_date)?,
+        time_zone,
+        filter,
+        shape: given("shape", shape)?,
+        expire_idle: given("expire_idle", expire_idle)?,
+        late: given("late", late)?,
+        lookback: given("lookback", lookback)?,
+        partition_by: given("partition_by", partition_by)?,
+        retention: retention.map(|interval| interval.0),
+        daily,
+    };
+    Ok(Regclass(definition::create(request)?))
+}
+
+#[pg_extern]
+fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false")) -> Result<(), ErrorReport> {
+    let keep_data = given("keep_data", keep_data)?;
+    definition::drop(&owned(target)?, keep_data);
+    Ok(())
+}
+
+#[pg_extern]
+fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
+    let mut definition = owned(target)?;
+    let day = super::day("day", day)?;
+    Ok(close::populate(&mut definition, day)?)
+}
+
+#[pg_extern]
+fn cumulate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
+    let mut definition = owned(target)?;
+    let day = super::day("day", day)?;
+    Ok(close::close(&mut definition, day, day, Again::Named)?)
+}
+
+#[pg_extern]
+fn cumulate_range(
+    target: Option<Regclass>,
+    from_day: Option<RawDate>,
+    to_day: Option<RawDate>,
+) -> Result<i64, ErrorReport> {
+    let mut definition = owned(target)?;
+    let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
+    Ok(close::close(&mut definition, from, to, Again::Unclosed)?)
+}
+
+#[pg_extern]
+fn restate(
+    target: Option<Regclass>,
+    from_day: Option<RawDate>,
+    to_day: Option<RawDate>,
+) -> Result<i64, ErrorReport> {
+    let mut definition = owned(target)?;
+    let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
+    Ok(close::restate(&mut definition, from, to)?)
+}
+
+#[pg_extern]
+fn apply_late(target: Option<Regclass>) -> Result<i64, ErrorReport> {
+    Ok(close::apply_late(&mut owned(target)?)?)
+}
+
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn verify(
+    target: Option<Regclass>,
+    from_day: default!(Option<RawDate>, "NULL"),
+    to_day: default!(Option<RawDate>, "NULL"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(snapshot_date, pgrx::datum::Date),
+            name!(key, JsonB),
+            name!(column_name, String),
+            name!(stored, Option<String>),
+            name!(expected, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let definition = owned(target)?;
+    let (from, to) = (optional_day("from_day", from_day)?, optional_day("to_day", to_day)?);
+    let differences = as_owner(definition.target.owner, || verify::differences(&definition, from, to))?;
+    let rows = differences.into_iter().map(|difference| {
+        let date = pgrx::datum::Date::saturating_from_raw(difference.day.number());
+        (date, JsonB(difference.key), difference.column, difference.stored, difference.expected)
+    });
+    Ok(TableIterator::new(rows))
+}
+
+fn owned(target: Option<Regclass>) -> Result<Definition, Error> {
+    Definition::owned(given("target", target)?.0)
+}

@@ -1,0 +1,343 @@
+//! Definitions of cumulative tables.
+
+use crate::error::Error;
+use crate::pg::identity::{self, as_extension};
+use crate::pg::spi::Statement;
+use crate::pg::table::{self, Column, Table};
+use crate::pg::value::Layout;
+use crate::rules::calendar::Day;
+use crate::rules::metrics::{self, MetricForm};
+use crate::rules::window::{Rollup, Shape};
+use pgrx::pg_sys::Oid;
+
+/// How late changes are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    Trigger,
+    Scan,
+    None,
+}
+
+impl Late {
+    pub const NAMES: [&str; 3] = ["trigger", "scan", "none"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Late::Trigger, Late::Scan, Late::None].into_iter().find(|late| late.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Late::Trigger => "trigger",
+            Late::Scan => "scan",
+            Late::None => "none",
+        }
+    }
+}
+
+/// How the cumulative table is cut into partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionBy {
+    Month,
+    Day,
+    None,
+}
+
+impl PartitionBy {
+    pub const NAMES: [&str; 3] = ["month", "day", "none"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [PartitionBy::Month, PartitionBy::Day, PartitionBy::None].into_iter().find(|by| by.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            PartitionBy::Month => "month",
+            PartitionBy::Day => "day",
+            PartitionBy::None => "none",
+        }
+    }
+}
+
+/// A key column: the same name and type in daily and cumulative table.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub name: String,
+    pub layout: Layout,
+    pub collation: Oid,
+    /// The type's own equality, which search_path may not reach.
+    pub equality: String,
+}
+
+/// A metric with an array, as it is stored.
+#[derive(Clone, Debug)]
+pub struct Metric {
+    pub name: String,
+    pub rollup: Rollup,
+    pub zero: Option<String>,
+    pub daily_column: String,
+    /// How elements are stored, and their type modifier.
+    pub element: Layout,
+    pub modifier: i32,
+    pub collation: Oid,
+}
+
+impl Metric {
+    pub fn array_column(&self) -> String {
+        array_column(&self.name)
+    }
+
+    pub fn total_column(&self, window: usize) -> String {
+        total_column(&self.name, window)
+    }
+}
+
+pub fn array_column(metric: &str) -> String {
+    format!("{metric}_array")
+}
+
+pub fn total_column(metric: &str, window: usize) -> String {
+    format!("total_{metric}_{window}d")
+}
+
+/// The column of the aggregate function that counts the source's rows.
+pub const SOURCE_ROWS: &str = "source_rows";
+
+/// The column of daily and cumulative tables that holds the day.
+pub const SNAPSHOT_DATE: &str = "snapshot_date";
+
+/// One cumulative table: what it is made of and by which rules.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub target: Table,
+    pub source: Oid,
+    pub daily: Table,
+    /// The aggregate function, written as SQL calls it.
+    pub aggregate: String,
+    pub time_column: String,
+    pub keys: Vec<Key>,
+    /// All metrics as they were typed, also those without an array.
+    pub forms: Vec<MetricForm>,
+    /// The metrics with an array.
+    pub metrics: Vec<Metric>,
+    pub windows: Vec<usize>,
+    pub start: Option<Day>,
+    pub time_zone: String,
+    pub filter: Option<String>,
+    pub shape: Shape,
+    pub expire_idle: bool,
+    pub late: Late,
+    pub lookback: i32,
+    pub partition_by: PartitionBy,
+    pub retention: Option<String>,
+    pub frozen_through: Option<Day>,
+}
+
+impl Definition {
+    /// The definition of a cumulative table that the caller owns.
+    pub fn owned(target: Oid) -> Result<Self, Error> {
+        let definition = Self::find(target)?;
+        if identity::acts_for(definition.target.owner) {
+            return Ok(definition);
+        }
+        let owner = table::role_name(definition.target.owner);
+        Err(Error::NotOwner { table: definition.target.sql(), owner })
+    }
+
+    pub fn find(target: Oid) -> Result<Self, Error> {
+        let unknown = || Error::NotACumulativeTable { name: table::label(target) };
+        let row = as_extension(|| read(target)).ok_or_else(unknown)?;
+        let target = Table::find(target).ok_or_else(unknown)?;
+        let daily = Table::find(row.daily).ok_or_else(|| missing(&target, "its daily table is gone"))?;
+        let columns = target.columns();
+        let column = |name: &str| {
+            let found = columns.iter().find(|column| column.name == name);
+            found.ok_or_else(|| missing(&target, &format!("its column \"{name}\" is gone")))
+        };
+        let keys = row.keys.iter().map(|name| column(name).map(Key::of)).collect::<Result<Vec<_>, _>>()?;
+        let forms = metrics::parse(&row.metrics).unwrap_or_default();
+        let with_arrays = forms.iter().filter(|form| form.body.array);
+        let metrics = with_arrays
+            .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Definition {
+            source: row.source,
+            aggregate: row.aggregate,
+            time_column: row.time_column,
+            windows: row.windows.iter().map(|window| *window as usize).collect(),
+            start: row.start.map(Day::stored),
+            time_zone: row.time_zone,
+            filter: row.filter,
+            shape: Shape::from_name(&row.shape).unwrap_or(Shape::Ragged),
+            expire_idle: row.expire_idle,
+            late: Late::from_name(&row.late).unwrap_or(Late::None),
+            lookback: row.lookback,
+            partition_by: PartitionBy::from_name(&row.partition_by).unwrap_or(PartitionBy::None),
+            retention: row.retention,
+            frozen_through: row.frozen_through.map(Day::stored),
+            target,
+            daily,
+            keys,
+            forms,
+            metrics,
+        })
+    }
+
+    /// Days in an array.
+    pub fn window(&self) -> usize {
+        self.windows.iter().copied().max().unwrap_or(1)
+    }
+
+    /// The key columns as a list, each behind `prefix`.
+    pub fn key_list(&self, prefix: &str) -> String {
+        let names: Vec<String> = self.keys.iter().map(|key| format!("{prefix}{}", table::ident(&key.name))).collect();
+        names.join(", ")
+    }
+
+    /// The daily table's metric columns, in the order of the metrics as typed.
+    pub fn daily_columns(&self) -> Vec<String> {
+        self.forms.iter().map(daily_column).collect()
+    }
+
+    /// Arrays and totals, in the order in which the fold gives them.
+    pub fn value_columns(&self) -> Vec<String> {
+        let mut columns = Vec::new();
+        for metric in &self.metrics {
+            columns.push(metric.array_column());
+            if metric.rollup != Rollup::None {
+                columns.extend(self.windows.iter().map(|window| metric.total_column(*window)));
+            }
+        }
+        columns
+    }
+
+    /// Today in the definition's time zone, by the wall clock.
+    pub fn today(&self) -> Day {
+        let today = Statement::new("SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $1)::date - DATE '2000-01-01'")
+            .bind(self.time_zone.as_str())
+            .first(|row| row.get::<i32>(0))
+            .flatten();
+        Day::stored(today.unwrap_or_default())
+    }
+
+    /// Fixes the start date.
+    pub fn set_start(&mut self, start: Day) {
+        self.start = Some(start);
+        as_extension(|| {
+            Statement::new("UPDATE cumulate.definition SET start_date = DATE '2000-01-01' + $2 WHERE target = $1")
+                .bind(self.target.oid)
+                .bind(start.number())
+                .run()
+        });
+    }
+
+    /// Takes the lock under which days are closed and the definition changes, until the transaction ends.
+    pub fn lock(&self) {
+        let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
+        identity::lock_definition(catalog, self.target.oid);
+    }
+}
+
+impl Key {
+    fn of(column: &Column) -> Self {
+        Key {
+            name: column.name.clone(),
+            layout: Layout::of(column.type_oid),
+            collation: column.collation,
+            equality: table::equality_operator(column.type_oid),
+        }
+    }
+
+    /// SQL that compares the key column behind one prefix with that behind another.
+    pub fn equal(&self, left: &str, right: &str) -> String {
+        let name = table::ident(&self.name);
+        format!("{left}{name} {} {right}{name}", self.equality)
+    }
+}
+
+impl Metric {
+    fn of(form: &MetricForm, array: &Column) -> Self {
+        let rollup = Rollup::from_name(&form.body.rollup).unwrap_or(Rollup::None);
+        Metric {
+            name: form.name.clone(),
+            rollup,
+            zero: form.body.zero.text(rollup),
+            daily_column: daily_column(form),
+            element: Layout::of(table::element_type(array.type_oid)),
+            modifier: array.modifier,
+            collation: array.collation,
+        }
+    }
+}
+
+/// The metric's column in the daily table.
+pub fn daily_column(form: &MetricForm) -> String {
+    form.body.daily.clone().unwrap_or_else(|| form.name.clone())
+}
+
+fn missing(table: &Table, reason: &str) -> Error {
+    Error::DoesNotFit { table: table.label(), reason: reason.to_owned() }
+}
+
+/// A row of cumulate.definition, as stored.
+struct Stored {
+    source: Oid,
+    daily: Oid,
+    aggregate: String,
+    time_column: String,
+    keys: Vec<String>,
+    metrics: String,
+    windows: Vec<i32>,
+    start: Option<i32>,
+    time_zone: String,
+    filter: Option<String>,
+    shape: String,
+    expire_idle: bool,
+    late: String,
+    lookback: i32,
+    partition_by: String,
+    retention: Option<String>,
+    frozen_through: Option<i32>,
+}
+
+fn read(target: Oid) -> Option<Stored> {
+    Statement::new(
+        "SELECT source::oid, daily::oid,
+                (SELECT pg_catalog.format('%I.%I', n.nspname, p.proname) FROM pg_catalog.pg_proc p
+                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = aggregate),
+                time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01', time_zone, filter, shape,
+                expire_idle, late, lookback, partition_by, retention::text, frozen_through - DATE '2000-01-01'
+         FROM cumulate.definition WHERE target = $1",
+    )
+    .bind(target)
+    .first(|row| {
+        Some(Stored {
+            source: row.get(0)?,
+            daily: row.get(1)?,
+            aggregate: row.get(2)?,
+            time_column: row.get(3)?,
+            keys: row.get(4)?,
+            metrics: row.get(5)?,
+            windows: row.get(6)?,
+            start: row.get(7),
+            time_zone: row.get(8)?,
+            filter: row.get(9),
+            shape: row.get(10)?,
+            expire_idle: row.get(11)?,
+            late: row.get(12)?,
+            lookback: row.get(13)?,
+            partition_by: row.get(14)?,
+            retention: row.get(15),
+            frozen_through: row.get(16),
+        })
+    })
+    .flatten()
+}
+
+/// Removes all that the extension knows of a table, except its runs.
+pub fn forget(target: Oid) {
+    as_extension(|| {
+        for table in ["definition", "ledger", "note"] {
+            Statement::new(&format!("DELETE FROM cumulate.{table} WHERE target = $1")).bind(target).run();
+        }
+    });
+}

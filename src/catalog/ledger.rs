@@ -1,0 +1,204 @@
+//! The ledger: which days are there, and how final they are.
+
+use crate::pg::identity::as_extension;
+use crate::pg::spi::Statement;
+use crate::rules::calendar::Day;
+use pgrx::pg_sys::Oid;
+
+/// How final a day is. A day without a row in the ledger is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No snapshot; the daily table may have been filled already.
+    Missing,
+    /// The snapshot was made before the day or its writers had ended.
+    Open,
+    Closed,
+    Frozen,
+}
+
+impl State {
+    const ALL: [State; 4] = [State::Missing, State::Open, State::Closed, State::Frozen];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Missing => "missing",
+            State::Open => "open",
+            State::Closed => "closed",
+            State::Frozen => "frozen",
+        }
+    }
+
+    /// Whether the day counts as done.
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Closed | State::Frozen)
+    }
+}
+
+/// One day of one table.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub day: Day,
+    pub state: State,
+    /// When it was aggregated from the source after it was over, in microseconds since 1970.
+    pub aggregated_at: Option<i64>,
+}
+
+/// What was counted while a day was aggregated.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    pub events: i64,
+    pub unkeyed: i64,
+}
+
+/// Days of a table from `from` to `to`, ascending.
+pub fn entries(target: Oid, from: Day, to: Day) -> Vec<Entry> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT day - DATE '2000-01-01', state, (extract(epoch FROM aggregated_at) * 1000000)::bigint FROM cumulate.ledger
+             WHERE target = $1 AND day BETWEEN DATE '2000-01-01' + $2 AND DATE '2000-01-01' + $3 ORDER BY day",
+        )
+        .bind(target)
+        .bind(from.number())
+        .bind(to.number())
+        .map(|row| {
+            let name: String = row.get(1).unwrap_or_default();
+            Entry {
+                day: Day::stored(row.get(0).unwrap_or_default()),
+                state: State::ALL.into_iter().find(|state| state.name() == name).unwrap_or(State::Missing),
+                aggregated_at: row.get(2),
+            }
+        })
+    })
+}
+
+/// The newest day before `before` whose state is one of `states`.
+pub fn newest(target: Oid, before: Day, states: &[State]) -> Option<Day> {
+    let names: Vec<String> = states.iter().map(|state| state.name().to_owned()).collect();
+    as_extension(|| {
+        Statement::new(
+            "SELECT pg_catalog.max(day) - DATE '2000-01-01' FROM cumulate.ledger
+             WHERE target = $1 AND day - DATE '2000-01-01' < $2 AND state = ANY ($3)",
+        )
+        .bind(target)
+        .bind(before.number())
+        .bind(names)
+        .first(|row| row.get(0))
+        .flatten()
+    })
+    .map(Day::stored)
+}
+
+/// Days that have a snapshot, from `from` on, ascending.
+pub fn snapshots(target: Oid, from: Day, to: Option<Day>) -> Vec<Day> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT day - DATE '2000-01-01' FROM cumulate.ledger
+             WHERE target = $1 AND day >= DATE '2000-01-01' + $2
+               AND ($3 IS NULL OR day <= DATE '2000-01-01' + $3) AND state <> 'missing' ORDER BY day",
+        )
+        .bind(target)
+        .bind(from.number())
+        .bind(to.map(Day::number))
+        .map(|row| Day::stored(row.get(0).unwrap_or_default()))
+    })
+}
+
+/// Notes that days were aggregated from the source, with what was counted; `over` says whether each was over then.
+pub fn record_aggregated(target: Oid, days: &[(Day, Counts, bool)]) {
+    let numbers: Vec<i32> = days.iter().map(|(day, ..)| day.number()).collect();
+    let events: Vec<i64> = days.iter().map(|(_, counts, _)| counts.events).collect();
+    let unkeyed: Vec<i64> = days.iter().map(|(_, counts, _)| counts.unkeyed).collect();
+    let over: Vec<bool> = days.iter().map(|(.., over)| *over).collect();
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.ledger AS l (target, day, state, events, unkeyed_events, aggregated_at)
+             SELECT $1, DATE '2000-01-01' + d, 'missing', e, u, CASE WHEN o THEN pg_catalog.clock_timestamp() END
+             FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
+                  AS t (d, e, u, o)
+             WHERE NOT EXISTS (SELECT FROM cumulate.ledger k WHERE k.target = $1 AND k.day = DATE '2000-01-01' + d
+                               AND (k.events, k.unkeyed_events, k.aggregated_at IS NOT NULL) = (e, u, o))
+             ON CONFLICT (target, day) DO UPDATE SET events = excluded.events,
+                 unkeyed_events = excluded.unkeyed_events, aggregated_at = excluded.aggregated_at",
+        )
+        .bind(target)
+        .bind(numbers)
+        .bind(events)
+        .bind(unkeyed)
+        .bind(over)
+        .run()
+    });
+}
+
+/// Notes that snapshots were made or settled, with their rows where they were made now.
+pub fn record_closed(target: Oid, days: &[(Day, State, Option<i64>)]) {
+    let numbers: Vec<i32> = days.iter().map(|(day, ..)| day.number()).collect();
+    let states: Vec<String> = days.iter().map(|(_, state, _)| state.name().to_owned()).collect();
+    let rows: Vec<Option<i64>> = days.iter().map(|(.., rows)| *rows).collect();
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.ledger AS l (target, day, state, rows, closed_at)
+             SELECT $1, DATE '2000-01-01' + d, s, coalesce(r, 0), pg_catalog.clock_timestamp()
+             FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS t (d, s, r)
+             WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
+                               WHERE k.target = $1 AND k.day = DATE '2000-01-01' + d AND k.state = s)
+             ON CONFLICT (target, day) DO UPDATE SET state = excluded.state, closed_at = excluded.closed_at,
+                 rows = CASE WHEN l.state = 'missing' THEN excluded.rows ELSE l.rows END",
+        )
+        .bind(target)
+        .bind(numbers)
+        .bind(states)
+        .bind(rows)
+        .run()
+    });
+}
+
+/// Adds rows that repairs inserted into or removed from snapshots.
+pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
+    if changes.is_empty() {
+        return;
+    }
+    let numbers: Vec<i32> = changes.iter().map(|(day, _)| day.number()).collect();
+    let by: Vec<i64> = changes.iter().map(|(_, by)| *by).collect();
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.ledger AS l SET rows = l.rows + t.by
+             FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (d, by)
+             WHERE l.target = $1 AND l.day = DATE '2000-01-01' + t.d",
+        )
+        .bind(target)
+        .bind(numbers)
+        .bind(by)
+        .run()
+    });
+}
+
+/// Takes the days of snapshots that were there before into the ledger, open: the first run settles them.
+pub fn adopt(target: Oid, table: &str) {
+    let days: Vec<i32> = Statement::new(&format!(
+        "SELECT DISTINCT snapshot_date - DATE '2000-01-01' FROM {table} WHERE pg_catalog.isfinite(snapshot_date)"
+    ))
+    .map(|row| row.get(0).unwrap_or_default());
+    let days: Vec<_> = days.into_iter().map(|day| (Day::stored(day), State::Open, None)).collect();
+    record_closed(target, &days);
+}
+
+/// Rows in the snapshots of a range of days.
+pub fn rows(target: Oid, from: Day, to: Day) -> i64 {
+    as_extension(|| {
+        Statement::new(
+            "SELECT pg_catalog.sum(rows)::bigint FROM cumulate.ledger
+             WHERE target = $1 AND day BETWEEN DATE '2000-01-01' + $2 AND DATE '2000-01-01' + $3",
+        )
+        .bind(target)
+        .bind(from.number())
+        .bind(to.number())
+        .first(|row| row.get(0))
+        .flatten()
+    })
+    .unwrap_or_default()
+}
+
+/// The newest day that has a snapshot.
+pub fn newest_snapshot(target: Oid) -> Option<Day> {
+    newest(target, Day::stored(i32::MAX), &[State::Open, State::Closed, State::Frozen])
+}

@@ -1,0 +1,75 @@
+//! Notes of late changes that wait to be repaired.
+
+use crate::pg::identity::as_extension;
+use crate::pg::spi::Statement;
+use crate::rules::calendar::Day;
+use pgrx::pg_sys::Oid;
+
+/// A note: which day and key changed; None stands for all.
+#[derive(Clone, Debug)]
+pub struct Note {
+    pub id: i64,
+    pub day: Option<Day>,
+    pub key: Option<Vec<Option<String>>>,
+}
+
+/// Notes that anything may have changed.
+pub fn note_everything(target: Oid) {
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.note (target, pid, noted_at)
+             VALUES ($1, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp())",
+        )
+        .bind(target)
+        .run()
+    });
+}
+
+/// The notes for days up to `through`, and those for every day.
+pub fn read(target: Oid, through: Day) -> Vec<Note> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT id, day - DATE '2000-01-01', key FROM cumulate.note
+             WHERE target = $1 AND (day IS NULL OR day <= DATE '2000-01-01' + $2)",
+        )
+        .bind(target)
+        .bind(through.number())
+        .map(|row| Note {
+            id: row.get(0).unwrap_or_default(),
+            day: row.get(1).map(Day::stored),
+            key: row.get(2),
+        })
+    })
+}
+
+/// Deletes exactly these notes.
+pub fn delete(target: Oid, notes: &[Note]) {
+    if notes.is_empty() {
+        return;
+    }
+    let ids: Vec<i64> = notes.iter().map(|note| note.id).collect();
+    as_extension(|| {
+        Statement::new("DELETE FROM cumulate.note WHERE target = $1 AND id = ANY ($2)").bind(target).bind(ids).run()
+    });
+}
+
+/// Notes whole days of a source for every table that relies on notes: bulk writers of our own fire no trigger.
+/// Today and later days need none.
+pub fn note_days(source: Oid, from: Day, to: Day) {
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.note (target, day, pid, noted_at)
+             SELECT f.target, day.day, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+             FROM cumulate.definition f
+             CROSS JOIN LATERAL (
+                 SELECT DATE '2000-01-01' + number AS day
+                 FROM pg_catalog.generate_series(greatest($2, f.start_date - DATE '2000-01-01'), $3) AS number) AS day
+             WHERE f.source = $1 AND f.late = 'trigger'
+               AND day.day < (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date",
+        )
+        .bind(source)
+        .bind(from.number())
+        .bind(to.number())
+        .run()
+    });
+}

@@ -1,0 +1,277 @@
+//! Closing days: one snapshot or many, in the caller's transaction.
+
+use crate::catalog::definition::Definition;
+use crate::catalog::ledger::{self, Entry};
+use crate::catalog::{Late, State, notes};
+use crate::daily;
+use crate::error::Error;
+use crate::fold::by_day::{self, Passage};
+use crate::fold::by_key;
+use crate::fold::stream::Reading;
+use crate::pg::identity::{self, as_owner};
+use crate::repair::{self, Changes};
+use crate::rules::calendar::{Day, days, stretches};
+use crate::rules::window::LONGEST_WINDOW;
+use crate::sink::Sink;
+
+/// Which days of a range are aggregated again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Every day of the range: it was named by hand.
+    Named,
+    /// Only days that are not closed.
+    Unclosed,
+    /// Of these, not those that were aggregated since then (microseconds since 1970).
+    UnclosedSince(i64),
+}
+
+/// Closes all days of a range, in one transaction; snapshot rows of these days.
+pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> Result<i64, Error> {
+    check_isolation()?;
+    as_owner(definition.target.owner, || {
+        let start = start(definition)?;
+        check_days(definition, start, from, to)?;
+        definition.lock();
+        let work = Work::plan(definition, start, from, to, again);
+        let notes = notes::read(definition.target.oid, to);
+        work.refresh(definition, start, &notes)?;
+        notes::delete(definition.target.oid, &notes);
+        work.build(definition)?;
+        work.settle(definition);
+        Ok(ledger::rows(definition.target.oid, from, to))
+    })
+}
+
+/// Aggregates days again and repairs what depends on them; snapshot rows changed.
+pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, Error> {
+    check_isolation()?;
+    as_owner(definition.target.owner, || {
+        let start = start(definition)?;
+        check_days(definition, start, from, to)?;
+        definition.lock();
+        let mut changes = changes_from(definition, from);
+        daily::refresh(definition, from, to, &mut changes)?;
+        repair::repair(definition, changes)
+    })
+}
+
+/// Aggregates one day from the source, and repairs the snapshots that depend on it; the day's daily rows.
+pub fn populate(definition: &mut Definition, day: Day) -> Result<i64, Error> {
+    restate(definition, day, day)?;
+    as_owner(definition.target.owner, || Ok(daily::rows(definition, day)))
+}
+
+/// Repairs everything that notes say; snapshot rows changed.
+pub fn apply_late(definition: &mut Definition) -> Result<i64, Error> {
+    check_isolation()?;
+    as_owner(definition.target.owner, || {
+        definition.lock();
+        let Some(start) = definition.start else { return Ok(0) };
+        let today = definition.today();
+        let notes = notes::read(definition.target.oid, today);
+        let Some(newest) = ledger::newest_snapshot(definition.target.oid) else { return Ok(0) };
+        let dirty = dirty_days(start, newest, &notes);
+        let changed = refresh_days(definition, dirty.clone(), everything(&notes).then_some((start, newest)))?;
+        notes::delete(definition.target.oid, &notes);
+        Ok(changed)
+    })
+}
+
+/// The snapshot that a day's snapshot is made from, and the first day whose daily rows are read on top of it.
+pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
+    let start = definition.start.unwrap_or(day);
+    if definition.expire_idle {
+        // Which keys are there depends on the last window alone, which the daily table has.
+        return (None, day.minus(definition.window() as i32 - 1).max(start));
+    }
+    let base = ledger::newest(definition.target.oid, day, &[State::Open, State::Closed, State::Frozen]);
+    (base, base.map_or(start, |base| base.plus(1)))
+}
+
+/// READ COMMITTED only: an older snapshot would not see the writers that were waited for.
+pub fn check_isolation() -> Result<(), Error> {
+    if identity::reads_committed() { Ok(()) } else { Err(Error::IsolationLevel) }
+}
+
+/// The start date; without one the first event's day, fixed from now on.
+pub fn start(definition: &mut Definition) -> Result<Day, Error> {
+    if let Some(start) = definition.start {
+        return Ok(start);
+    }
+    let source = || crate::pg::table::label(definition.source);
+    let first = daily::first_day(definition).ok_or_else(|| Error::NoEvents { source: source() })?;
+    let today = definition.today();
+    if today.since(first) > LONGEST_WINDOW as i32 {
+        return Err(Error::OldStart { first, today });
+    }
+    definition.set_start(first);
+    Ok(first)
+}
+
+pub fn check_days(definition: &Definition, start: Day, from: Day, to: Day) -> Result<(), Error> {
+    if from > to {
+        return Err(Error::ReversedRange { from, to });
+    }
+    if from < start {
+        return Err(Error::DayBeforeStart { day: from, start, table: definition.target.label() });
+    }
+    if let Some(through) = definition.frozen_through.filter(|through| from <= *through) {
+        return Err(Error::FrozenDay { day: from, through, table: definition.target.label() });
+    }
+    let today = definition.today();
+    if to > today {
+        return Err(Error::FutureDay { day: to, today, zone: definition.time_zone.clone() });
+    }
+    Ok(())
+}
+
+/// Changes are collected when there are snapshots from `day` on that they could touch.
+fn changes_from(definition: &Definition, day: Day) -> Changes {
+    let newest = ledger::newest_snapshot(definition.target.oid);
+    Changes::wanted(newest.is_some_and(|newest| newest >= day))
+}
+
+/// Aggregates days again, and repairs; with `everything` all snapshots of that range are compared.
+fn refresh_days(
+    definition: &Definition,
+    mut dirty: Vec<Day>,
+    everything: Option<(Day, Day)>,
+) -> Result<i64, Error> {
+    dirty.sort();
+    dirty.dedup();
+    let Some(first) = dirty.first().copied() else { return Ok(0) };
+    let mut changes = changes_from(definition, first);
+    for (from, to) in stretches(dirty) {
+        daily::refresh(definition, from, to, &mut changes)?;
+    }
+    if let Some((from, to)) = everything {
+        changes.add_everything(from, to);
+    }
+    repair::repair(definition, changes)
+}
+
+fn everything(notes: &[notes::Note]) -> bool {
+    notes.iter().any(|note| note.day.is_none())
+}
+
+/// The days that notes are about, up to `to`.
+fn dirty_days(start: Day, to: Day, notes: &[notes::Note]) -> Vec<Day> {
+    if everything(notes) {
+        return days(start, to).collect();
+    }
+    notes.iter().filter_map(|note| note.day).filter(|day| (start..=to).contains(day)).collect()
+}
+
+/// What closing a range has to do.
+struct Work {
+    from: Day,
+    to: Day,
+    /// What the ledger says of the days since the newest earlier closed day.
+    entries: Vec<Entry>,
+    again: Vec<Day>,
+}
+
+impl Work {
+    fn plan(definition: &Definition, start: Day, from: Day, to: Day, again: Again) -> Self {
+        let target = definition.target.oid;
+        let base = ledger::newest(target, from, &[State::Closed, State::Frozen]);
+        let first = base.map_or(start, |base| base.plus(1));
+        let entries = ledger::entries(target, first, to);
+        let fresh = |entry: &Entry| match (entry.aggregated_at, again) {
+            (Some(at), Again::UnclosedSince(since)) if at >= since => true,
+            // Late changes to an aggregated day are noted.
+            (aggregated, _) => aggregated.is_some() && definition.late == Late::Trigger,
+        };
+        let needed = |day: &Day| {
+            let named = again == Again::Named && *day >= from;
+            let entry = entries.iter().find(|entry| entry.day == *day);
+            named || entry.is_none_or(|entry| !entry.state.is_final() && !fresh(entry))
+        };
+        let again = days(first, to).filter(needed).collect();
+        Work { from, to, entries, again }
+    }
+
+    fn refresh(&self, definition: &Definition, start: Day, notes: &[notes::Note]) -> Result<(), Error> {
+        let newest = ledger::newest_snapshot(definition.target.oid).map_or(self.to, |newest| newest.max(self.to));
+        let mut dirty = self.again.clone();
+        dirty.extend(dirty_days(start, newest, notes));
+        refresh_days(definition, dirty, everything(notes).then_some((start, newest)))?;
+        Ok(())
+    }
+
+    /// Makes the snapshots of the range that are missing.
+    fn build(&self, definition: &Definition) -> Result<(), Error> {
+        let present = |day: &Day| self.entries.iter().any(|entry| entry.day == *day && entry.state != State::Missing);
+        let missing = days(self.from, self.to).filter(|day| !present(day));
+        let final_before = definition.today();
+        for (from, to) in stretches(missing) {
+            build_stretch(definition, from, to, final_before)?;
+        }
+        Ok(())
+    }
+
+    /// Days that were open are closed once they are over: what they lacked has been repaired.
+    fn settle(&self, definition: &Definition) {
+        let today = definition.today();
+        let open = self.entries.iter().filter(|entry| entry.state == State::Open && entry.day < today);
+        let closed: Vec<_> = open.map(|entry| (entry.day, State::Closed, None)).collect();
+        ledger::record_closed(definition.target.oid, &closed);
+    }
+}
+
+/// Makes the snapshots of days without a gap: in one pass while the keys fit into work_mem, else one by one.
+fn build_stretch(definition: &Definition, from: Day, to: Day, today: Day) -> Result<(), Error> {
+    let mut next = from;
+    if from < to {
+        let done = build_many(definition, from, to, today)?;
+        next = done.map_or(from, |done| done.plus(1));
+    }
+    days(next, to).try_for_each(|day| build_one(definition, day, today))
+}
+
+fn state_of(day: Day, today: Day) -> State {
+    if day < today { State::Closed } else { State::Open }
+}
+
+fn build_one(definition: &Definition, day: Day, today: Day) -> Result<(), Error> {
+    let (base, read_from) = base_of(definition, day);
+    let reading = Reading::new(definition, base, (read_from, day), &[], None);
+    let mut sink = Sink::open(definition, &[day]);
+    by_key::run(&reading, sink.needs_serial_query(), |fold, group| {
+        if !group.through(fold, day) {
+            return Ok(());
+        }
+        sink.write(day, |row| {
+            row.extend(definition.keys.iter().zip(group.key_datums()).map(|(key, datum)| Some(key.layout.copy(datum))));
+            fold.emit(0, row)
+        })
+    })?;
+    let rows = sink.rows();
+    sink.finish();
+    ledger::record_closed(definition.target.oid, &[(day, state_of(day, today), Some(rows))]);
+    Ok(())
+}
+
+fn build_many(definition: &Definition, from: Day, to: Day, today: Day) -> Result<Option<Day>, Error> {
+    let (base, read_from) = base_of(definition, from);
+    let budget = identity::work_mem_bytes();
+    let passage = Passage { definition, base, read_from, first: from, last: to, budget };
+    let all: Vec<Day> = days(from, to).collect();
+    let mut sink = Sink::open(definition, &all);
+    let mut made = Vec::new();
+    let done = by_day::run(&passage, sink.needs_serial_query(), |keys, day| {
+        let before = sink.rows();
+        keys.rows(day, |fold, slot, key| {
+            sink.write(day, |row| {
+                let datums = definition.keys.iter().zip(key);
+                row.extend(datums.map(|(column, image)| Some(column.layout.copy(image.datum()))));
+                fold.emit(slot, row)
+            })
+        })?;
+        made.push((day, state_of(day, today), Some(sink.rows() - before)));
+        Ok(())
+    })?;
+    sink.finish();
+    ledger::record_closed(definition.target.oid, &made);
+    Ok(done)
+}

@@ -1,0 +1,302 @@
+//! Source to daily table: days are aggregated from the source, and the daily rows brought to that.
+
+use crate::catalog::Definition;
+use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS};
+use crate::catalog::ledger::{self, Counts};
+use crate::error::Error;
+use crate::fold::Ticker;
+use crate::pg::bulk::BulkWriter;
+use crate::pg::compare::Order;
+use crate::pg::memory::Arena;
+use crate::pg::receiver::Row;
+use crate::pg::spi::Statement;
+use crate::pg::table::ident;
+use crate::pg::value::{Image, Layout};
+use crate::repair::Changes;
+use crate::rules::calendar::{Day, days};
+use crate::sink::changes::{Change, RowKey, RowWriter};
+use crate::sink::{column_types, suitable};
+use pgrx::pg_sys::Datum;
+
+/// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
+pub fn refresh(definition: &Definition, from: Day, to: Day, changes: &mut Changes) -> Result<(), Error> {
+    let mut tally = Tally::new(from, to);
+    if has_rows(definition, from, to) || changes.are_wanted() {
+        compare(definition, from, to, &mut tally, changes)?;
+    } else {
+        fill(definition, from, to, &mut tally)?;
+    }
+    tally.record(definition);
+    Ok(())
+}
+
+/// The rows of the source in a range of days are read once; NULL keys are counted and left out.
+struct Tally {
+    from: Day,
+    counts: Vec<Counts>,
+}
+
+impl Tally {
+    fn new(from: Day, to: Day) -> Self {
+        Tally { from, counts: vec![Counts::default(); usize::try_from(to.since(from) + 1).unwrap_or(0)] }
+    }
+
+    fn add(&mut self, day: Day, source_rows: i64, keyed: bool) {
+        let index = usize::try_from(day.since(self.from)).unwrap_or(usize::MAX);
+        if let Some(counts) = self.counts.get_mut(index) {
+            if keyed {
+                counts.events += source_rows;
+            } else {
+                counts.unkeyed += source_rows;
+            }
+        }
+    }
+
+    fn record(&self, definition: &Definition) {
+        let today = definition.today();
+        let days = days(self.from, self.from.plus(self.counts.len() as i32 - 1));
+        let rows: Vec<(Day, Counts, bool)> =
+            days.zip(&self.counts).map(|(day, counts)| (day, *counts, day < today)).collect();
+        ledger::record_aggregated(definition.target.oid, &rows);
+    }
+}
+
+fn has_rows(definition: &Definition, from: Day, to: Day) -> bool {
+    Statement::new(&format!(
+        "SELECT FROM {} WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' LIMIT 1",
+        definition.daily.sql()
+    ))
+    .exists()
+}
+
+/// Columns of the rows below: kind, day, keys, metrics, source rows.
+const FIRST_KEY: usize = 2;
+
+fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
+    let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
+    format!(
+        "SELECT 0 AS kind, {SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {}, {}, {SOURCE_ROWS}
+         FROM {}(DATE '{from}', DATE '{to}')",
+        definition.key_list(""),
+        metrics.join(", "),
+        definition.aggregate
+    )
+}
+
+fn row_day(row: &Row) -> Day {
+    Day::stored(row.datum(1).map_or(0, |day| day.value() as i32))
+}
+
+fn source_rows(definition: &Definition, row: &Row) -> i64 {
+    row.datum(FIRST_KEY + definition.keys.len() + definition.forms.len()).map_or(0, |count| count.value() as i64)
+}
+
+fn is_keyed(definition: &Definition, row: &Row) -> bool {
+    (0..definition.keys.len()).all(|index| row.datum(FIRST_KEY + index).is_some())
+}
+
+/// Fills days that have no daily rows.
+fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Result<(), Error> {
+    let mut writer = Filler::open(definition);
+    let sql = format!("{} ORDER BY day, {}", aggregate_sql(definition, from, to), definition.key_list(""));
+    let mut ticker = Ticker::default();
+    Statement::new(&sql).serial_if(writer.needs_serial_query()).each(|row| {
+        ticker.tick();
+        let keyed = is_keyed(definition, &row);
+        tally.add(row_day(&row), source_rows(definition, &row), keyed);
+        if keyed { writer.write(&row) } else { Ok(()) }
+    })?;
+    writer.finish();
+    Ok(())
+}
+
+/// Writes new daily rows, straight into the table where that is right.
+struct Filler {
+    layouts: Vec<Layout>,
+    keys: usize,
+    way: Way,
+}
+
+enum Way {
+    Bulk { writer: BulkWriter, places: Vec<usize> },
+    Sql(Box<RowWriter>),
+}
+
+impl Filler {
+    fn open(definition: &Definition) -> Self {
+        let mut names = definition.keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
+        names.extend(definition.daily_columns());
+        let columns = definition.daily.columns();
+        let layouts = column_types(&columns, &names).into_iter().map(Layout::of).collect();
+        names.push(SNAPSHOT_DATE.to_owned());
+        let way = if suitable::for_direct_write(definition.daily.oid, &names) {
+            let places = crate::sink::places(definition.daily.oid, &names);
+            Way::Bulk { writer: BulkWriter::open(definition.daily.oid), places }
+        } else {
+            Way::Sql(Box::new(RowWriter::new(definition, &definition.daily, definition.daily_columns())))
+        };
+        Filler { layouts, keys: definition.keys.len(), way }
+    }
+
+    fn needs_serial_query(&self) -> bool {
+        matches!(self.way, Way::Sql(_))
+    }
+
+    fn write(&mut self, row: &Row) -> Result<(), Error> {
+        let day = row_day(row);
+        let layouts = &self.layouts;
+        match &mut self.way {
+            Way::Bulk { writer, places } => writer.push(|values, nulls| {
+                for (index, place) in places.iter().enumerate() {
+                    let value = match layouts.get(index) {
+                        Some(layout) => row.datum(FIRST_KEY + index).map(|value| layout.copy(value)),
+                        None => Some(Datum::from(day.number())),
+                    };
+                    nulls[*place] = value.is_none();
+                    values[*place] = value.unwrap_or(Datum::null());
+                }
+                Ok(())
+            }),
+            Way::Sql(writer) => {
+                let value = |index| row.datum(FIRST_KEY + index);
+                let keys: Vec<Datum> = (0..self.keys).filter_map(value).collect();
+                let metrics: Vec<Option<Datum>> = (self.keys..layouts.len()).map(value).collect();
+                writer.bring(&RowKey { day, keys: &keys }, None, Some(&metrics));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) {
+        if let Way::Bulk { writer, .. } = self.way {
+            writer.finish();
+        }
+    }
+}
+
+/// Compares a fresh aggregate with the daily rows and writes what differs.
+fn compare(
+    definition: &Definition,
+    from: Day,
+    to: Day,
+    tally: &mut Tally,
+    changes: &mut Changes,
+) -> Result<(), Error> {
+    let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
+    let keys = definition.key_list("");
+    let sql = format!(
+        "{} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {}, NULL FROM {}
+         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' ORDER BY day, {keys}",
+        aggregate_sql(definition, from, to),
+        metrics.join(", "),
+        definition.daily.sql()
+    );
+    let mut pair = Pair::new(definition);
+    let mut ticker = Ticker::default();
+    Statement::new(&sql).serial_if(true).each(|row| {
+        ticker.tick();
+        let day = row_day(&row);
+        let fresh = row.datum(0).is_some_and(|kind| kind.value() == 0);
+        let keyed = is_keyed(definition, &row);
+        if fresh {
+            tally.add(day, source_rows(definition, &row), keyed);
+        }
+        if keyed {
+            pair.take(&row, day, fresh, changes);
+        }
+        Ok(())
+    })?;
+    pair.finish(changes);
+    Ok(())
+}
+
+/// The fresh and the stored row of one day and key, which come one behind the other.
+struct Pair {
+    writer: RowWriter,
+    orders: Vec<Order>,
+    layouts: Vec<Layout>,
+    keys: usize,
+    current: Option<(Day, Vec<Image>)>,
+    fresh: Option<Vec<Option<Image>>>,
+    stored: Option<Vec<Option<Image>>>,
+    arena: Arena,
+}
+
+impl Pair {
+    fn new(definition: &Definition) -> Self {
+        let names: Vec<String> =
+            definition.keys.iter().map(|key| key.name.clone()).chain(definition.daily_columns()).collect();
+        Pair {
+            writer: RowWriter::new(definition, &definition.daily, definition.daily_columns()),
+            orders: definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect(),
+            layouts: column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect(),
+            keys: definition.keys.len(),
+            current: None,
+            fresh: None,
+            stored: None,
+            arena: Arena::new(),
+        }
+    }
+
+    fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) {
+        let key = |index: usize| row.datum(FIRST_KEY + index).unwrap_or(Datum::null());
+        let same = self.current.as_ref().is_some_and(|(at, keys)| {
+            *at == day
+                && self.orders.iter_mut().zip(keys).enumerate().all(|(index, (order, image))| {
+                    order.compare(image.datum(), key(index)).is_eq()
+                })
+        });
+        if !same {
+            self.finish(changes);
+            let keys = (0..self.keys).map(|index| Image::of(self.layouts[index], key(index))).collect();
+            self.current = Some((day, keys));
+        }
+        let metric = |index: usize| row.datum(FIRST_KEY + index).map(|value| Image::of(self.layouts[index], value));
+        let values = Some((self.keys..self.layouts.len()).map(metric).collect());
+        if fresh {
+            self.fresh = values;
+        } else {
+            self.stored = values;
+        }
+    }
+
+    fn finish(&mut self, changes: &mut Changes) {
+        let Some((day, keys)) = self.current.take() else { return };
+        let datums = |values: &Option<Vec<Option<Image>>>| -> Option<Vec<Option<Datum>>> {
+            values.as_ref().map(|values| values.iter().map(|value| value.as_ref().map(Image::datum)).collect())
+        };
+        let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
+        let (fresh, stored) = (datums(&self.fresh), datums(&self.stored));
+        let change = self.arena.enter(|| {
+            self.writer.bring(&RowKey { day, keys: &key_datums }, stored.as_deref(), fresh.as_deref())
+        });
+        self.arena.reset();
+        if change != Change::None {
+            changes.add(day, keys);
+        }
+        self.fresh = None;
+        self.stored = None;
+    }
+}
+
+/// The earliest day of the source that counts.
+pub fn first_day(definition: &Definition) -> Option<Day> {
+    let keyed: Vec<String> = definition.keys.iter().map(|key| format!("{} IS NOT NULL", ident(&key.name))).collect();
+    Statement::new(&format!(
+        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {}(DATE '0001-01-01', DATE '9999-12-31') WHERE {}",
+        definition.aggregate,
+        keyed.join(" AND ")
+    ))
+    .first(|row| row.get(0))
+    .flatten()
+    .map(Day::stored)
+}
+
+/// Rows of a day in the daily table.
+pub fn rows(definition: &Definition, day: Day) -> i64 {
+    let daily = definition.daily.sql();
+    Statement::new(&format!("SELECT pg_catalog.count(*) FROM {daily} WHERE {SNAPSHOT_DATE} = DATE '{day}'"))
+        .first(|row| row.get(0))
+        .flatten()
+        .unwrap_or_default()
+}

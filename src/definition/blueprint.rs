@@ -1,0 +1,234 @@
+//! A definition that has been checked: everything that will be made has its name and type.
+
+use super::Request;
+use super::validate;
+use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS, array_column, daily_column, total_column};
+use crate::catalog::{Late, PartitionBy};
+use crate::error::Error;
+use crate::pg::table::{self, Column, Table};
+use crate::rules::calendar::Day;
+use crate::rules::metrics::{self, MetricForm, MetricsError};
+use crate::rules::window::{Rollup, Shape};
+use pgrx::pg_sys::Oid;
+
+pub struct Blueprint {
+    pub schema: String,
+    pub name: String,
+    pub daily: (String, String),
+    pub owner: Oid,
+    pub source: Table,
+    pub time_column: String,
+    pub time_type: TimeType,
+    pub keys: Vec<Column>,
+    pub metrics: Vec<PlannedMetric>,
+    pub windows: Vec<usize>,
+    pub start: Option<Day>,
+    pub time_zone: String,
+    pub filter: Option<String>,
+    pub shape: Shape,
+    pub expire_idle: bool,
+    pub late: Late,
+    pub lookback: i32,
+    pub partition_by: PartitionBy,
+    pub retention: Option<String>,
+}
+
+/// The kinds of time that a source can have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TimeType {
+    Date,
+    Timestamp,
+    TimestampTz,
+}
+
+/// A metric whose expression and type have been checked.
+pub struct PlannedMetric {
+    pub form: MetricForm,
+    pub rollup: Rollup,
+    /// The element type as SQL writes it, and what a total of it has.
+    pub element: String,
+    pub total: String,
+}
+
+/// A column to be made: name, type as SQL writes it, comment.
+pub struct NewColumn {
+    pub name: String,
+    pub type_sql: String,
+    pub not_null: bool,
+    pub comment: String,
+}
+
+impl Blueprint {
+    pub fn draw(
+        request: Request,
+        (schema, name): (String, String),
+        daily: (String, String),
+        time_zone: String,
+        owner: Oid,
+    ) -> Result<Self, Error> {
+        let choice = |argument, given: &str, allowed: &[&'static str]| Error::UnknownChoice {
+            argument,
+            given: given.to_owned(),
+            allowed: allowed.to_vec(),
+        };
+        let shape =
+            Shape::from_name(&request.shape).ok_or_else(|| choice("shape", &request.shape, &Shape::NAMES))?;
+        let late = Late::from_name(&request.late).ok_or_else(|| choice("late", &request.late, &Late::NAMES))?;
+        let partition_by = PartitionBy::from_name(&request.partition_by)
+            .ok_or_else(|| choice("partition_by", &request.partition_by, &PartitionBy::NAMES))?;
+        if request.expire_idle && shape == Shape::Ragged {
+            return Err(Error::ExpireRagged);
+        }
+        let windows = validate::windows(&request.windows)?;
+        validate::zone(&time_zone)?;
+        validate::lookback(request.lookback)?;
+        validate::retention(request.retention.as_deref(), &windows)?;
+        let source = validate::source(request.source, owner, late)?;
+        let columns = source.columns();
+        let (time_column, time_type) = validate::time_column(&source, &columns, &request.time_column)?;
+        let keys = validate::keys(&source, &columns, &request.keys)?;
+        let forms = metrics::parse(&request.metrics).map_err(metrics_error)?;
+        let metrics = validate::metrics(&source, &keys, forms)?;
+        if let Some(filter) = &request.filter {
+            validate::filter(&source, filter)?;
+        }
+        let blueprint = Blueprint {
+            schema,
+            name,
+            daily,
+            owner,
+            source,
+            time_column,
+            time_type,
+            keys,
+            metrics,
+            windows,
+            start: request.start_date,
+            time_zone,
+            filter: request.filter,
+            shape,
+            expire_idle: request.expire_idle,
+            late,
+            lookback: request.lookback,
+            partition_by,
+            retention: request.retention,
+        };
+        blueprint.check_names()?;
+        Ok(blueprint)
+    }
+
+    pub fn forms(&self) -> Vec<MetricForm> {
+        self.metrics.iter().map(|metric| metric.form.clone()).collect()
+    }
+
+    /// The cumulative table's name as SQL writes it.
+    pub fn sql(&self) -> String {
+        table::qualified(&self.schema, &self.name)
+    }
+
+    pub fn label(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    pub fn daily_sql(&self) -> String {
+        table::qualified(&self.daily.0, &self.daily.1)
+    }
+
+    pub fn aggregate_name(&self) -> String {
+        format!("{}_rows", self.name)
+    }
+
+    pub fn latest_name(&self) -> String {
+        format!("{}_latest", self.name)
+    }
+
+    pub fn key_list(&self) -> String {
+        table::idents(self.keys.iter().map(|key| key.name.as_str()))
+    }
+
+    /// The daily table's columns.
+    pub fn daily_columns(&self) -> Vec<NewColumn> {
+        let mut columns = self.key_columns();
+        columns.extend(self.metrics.iter().map(|metric| NewColumn {
+            name: daily_column(&metric.form),
+            type_sql: metric.element.clone(),
+            not_null: false,
+            comment: format!("{} of the day", metric.form.body.value),
+        }));
+        columns.push(snapshot_date("The day"));
+        columns
+    }
+
+    /// The cumulative table's columns.
+    pub fn target_columns(&self) -> Vec<NewColumn> {
+        let mut columns = self.key_columns();
+        let with_arrays = || self.metrics.iter().filter(|metric| metric.form.body.array);
+        columns.extend(with_arrays().map(|metric| NewColumn {
+            name: array_column(&metric.form.name),
+            type_sql: format!("{}[]", metric.element),
+            not_null: false,
+            comment: format!(
+                "{}, one value a day, newest first, at most {} days",
+                metric.form.body.value,
+                self.longest_window()
+            ),
+        }));
+        for metric in with_arrays().filter(|metric| metric.rollup != Rollup::None) {
+            columns.extend(self.windows.iter().map(|window| NewColumn {
+                name: total_column(&metric.form.name, *window),
+                type_sql: metric.total.clone(),
+                not_null: false,
+                comment: format!("{} of the newest {window} values of {}_array", metric.rollup.name(), metric.form.name),
+            }));
+        }
+        columns.push(snapshot_date("The snapshot's day"));
+        columns
+    }
+
+    pub fn longest_window(&self) -> usize {
+        self.windows.iter().copied().max().unwrap_or(1)
+    }
+
+    fn key_columns(&self) -> Vec<NewColumn> {
+        let key = |column: &Column| NewColumn {
+            name: column.name.clone(),
+            type_sql: column.type_sql(),
+            not_null: true,
+            comment: format!("Key, as in {}", self.source.label()),
+        };
+        self.keys.iter().map(key).collect()
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        let partition = format!("{}_{}", self.name, "20241214");
+        let tables = [self.aggregate_name(), self.latest_name(), self.daily.1.clone(), partition];
+        tables.iter().try_for_each(|name| validate::name_length(name))?;
+        for columns in [self.daily_columns(), self.target_columns()] {
+            for (index, column) in columns.iter().enumerate() {
+                validate::name_length(&column.name)?;
+                let taken = columns[..index].iter().any(|earlier| earlier.name == column.name);
+                if taken || column.name == SOURCE_ROWS {
+                    return Err(Error::DuplicateName { name: column.name.clone(), kind: "column" });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn snapshot_date(comment: &str) -> NewColumn {
+    NewColumn {
+        name: SNAPSHOT_DATE.to_owned(),
+        type_sql: "date".to_owned(),
+        not_null: true,
+        comment: comment.to_owned(),
+    }
+}
+
+fn metrics_error(error: MetricsError) -> Error {
+    match error {
+        MetricsError::Duplicate(name) => Error::DuplicateName { name, kind: "metric" },
+        MetricsError::Empty => Error::NoMetrics,
+        MetricsError::Form(reason) => Error::MetricsForm { reason },
+    }
+}

@@ -1,0 +1,241 @@
+//! The objects of a cumulative table: daily table, aggregate function, the table itself and its newest-snapshot view.
+//! All are ordinary objects of their owner, made by plain SQL.
+
+use super::blueprint::{Blueprint, NewColumn, TimeType};
+use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS, daily_column};
+use crate::catalog::{Definition, PartitionBy};
+use crate::error::Error;
+use crate::pg::spi::Statement;
+use crate::pg::table::{self, Table, ident, literal, qualified};
+use pgrx::pg_sys::Oid;
+
+/// What has been made.
+pub struct Made {
+    pub target: Oid,
+    pub daily: Oid,
+    pub aggregate: Oid,
+    /// The cumulative table was there before.
+    pub adopted: bool,
+}
+
+pub fn make(blueprint: &Blueprint) -> Result<Made, Error> {
+    refuse_registered(blueprint)?;
+    let daily = make_or_adopt(blueprint, &blueprint.daily, &blueprint.daily_columns(), "", "Daily table of")?;
+    let partitioned = match blueprint.partition_by {
+        PartitionBy::None => "",
+        PartitionBy::Month | PartitionBy::Day => " PARTITION BY RANGE (snapshot_date)",
+    };
+    let target_name = (blueprint.schema.clone(), blueprint.name.clone());
+    let target =
+        make_or_adopt(blueprint, &target_name, &blueprint.target_columns(), partitioned, "Cumulative table over")?;
+    let aggregate = make_aggregate(blueprint)?;
+    make_latest(blueprint)?;
+    Ok(Made { target: target.0, daily: daily.0, aggregate, adopted: target.1 || daily.1 })
+}
+
+fn refuse_registered(blueprint: &Blueprint) -> Result<(), Error> {
+    let Some(existing) = Table::named(&blueprint.schema, &blueprint.name) else { return Ok(()) };
+    if Definition::find(existing.oid).is_err() {
+        return Ok(());
+    }
+    Err(Error::NameTaken { name: blueprint.label(), kind: "a cumulative table already".to_owned() })
+}
+
+/// Makes a table with its key, or takes one that is there and fits; whether it was there.
+fn make_or_adopt(
+    blueprint: &Blueprint,
+    (schema, name): &(String, String),
+    columns: &[NewColumn],
+    partitioned: &str,
+    title: &str,
+) -> Result<(Oid, bool), Error> {
+    let sql = qualified(schema, name);
+    if let Some(existing) = Table::named(schema, name) {
+        fits(blueprint, &existing, columns, !partitioned.is_empty())?;
+        return Ok((existing.oid, true));
+    }
+    let lines: Vec<String> = columns.iter().map(column_sql).collect();
+    run(&format!(
+        "CREATE TABLE {sql} ({}, PRIMARY KEY ({SNAPSHOT_DATE}, {})){partitioned}",
+        lines.join(", "),
+        blueprint.key_list()
+    ));
+    run(&format!("COMMENT ON TABLE {sql} IS {}", literal(&format!("{title} {}", blueprint.source.label()))));
+    for column in columns {
+        let comment = literal(&column.comment);
+        run(&format!("COMMENT ON COLUMN {sql}.{} IS {comment}", ident(&column.name)));
+    }
+    let made = Table::named(schema, name).map_or(Oid::INVALID, |table| table.oid);
+    Ok((made, false))
+}
+
+fn column_sql(column: &NewColumn) -> String {
+    let not_null = if column.not_null { " NOT NULL" } else { "" };
+    format!("{} {}{not_null}", ident(&column.name), column.type_sql)
+}
+
+/// Whether a table that is there can serve: same owner, kind, columns and key; more columns only if they fill themselves.
+fn fits(blueprint: &Blueprint, existing: &Table, columns: &[NewColumn], partitioned: bool) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::DoesNotFit { table: existing.label(), reason });
+    let kind = if partitioned { 'p' } else { 'r' };
+    if existing.kind != kind {
+        return refuse(format!("it is {}", existing.kind_name()));
+    }
+    if existing.owner != blueprint.owner {
+        return refuse(format!("it belongs to role \"{}\"", table::role_name(existing.owner)));
+    }
+    let present = existing.columns();
+    for column in columns {
+        let Some(found) = present.iter().find(|found| found.name == column.name) else {
+            return refuse(format!("it has no column \"{}\"", column.name));
+        };
+        if found.type_sql() != column.type_sql {
+            let (is, should) = (found.type_sql(), &column.type_sql);
+            return refuse(format!("its column \"{}\" has type {is}, not {should}", column.name));
+        }
+    }
+    let foreign = |name: &str| !columns.iter().any(|column| column.name == name);
+    if let Some(more) = present.iter().find(|found| foreign(&found.name) && found.not_null && !found.computed) {
+        return refuse(format!("its column \"{}\" is NOT NULL and has no default", more.name));
+    }
+    let mut key: Vec<String> = blueprint.keys.iter().map(|key| key.name.clone()).collect();
+    key.push(SNAPSHOT_DATE.to_owned());
+    if !has_unique_index(existing.oid, key) {
+        return refuse("it has no unique index on the key columns and snapshot_date alone".to_owned());
+    }
+    Ok(())
+}
+
+fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
+    columns.sort();
+    Statement::new(
+        "SELECT FROM pg_catalog.pg_index i
+         WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+           AND (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
+                FROM pg_catalog.unnest(i.indkey[0:i.indnkeyatts - 1]) AS k (number)
+                JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attnum = k.number) = $2",
+    )
+    .bind(table)
+    .bind(columns)
+    .exists()
+}
+
+/// The function that aggregates the source: planned now, inlined later, following renames and stopping drops.
+fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
+    let name = blueprint.aggregate_name();
+    let sql = qualified(&blueprint.schema, &name);
+    run(&format!("DROP FUNCTION IF EXISTS {sql}(date, date)"));
+    run(&aggregate_sql(blueprint));
+    run(&format!("ALTER FUNCTION {sql}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
+    run(&format!(
+        "COMMENT ON FUNCTION {sql}(date, date) IS {}",
+        literal(&format!("Aggregates {} from one day to another: a row per day and key", blueprint.source.label()))
+    ));
+    let oid = Statement::new(
+        "SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname::text = $1 AND p.proname::text = $2 AND p.pronargs = 2",
+    )
+    .bind(blueprint.schema.as_str())
+    .bind(name)
+    .first(|row| row.get(0))
+    .flatten();
+    Ok(oid.unwrap_or(Oid::INVALID))
+}
+
+fn aggregate_sql(blueprint: &Blueprint) -> String {
+    let (day, range) = day_and_range(blueprint);
+    let mut columns = vec![format!("{SNAPSHOT_DATE} date")];
+    let mut values = vec![day.clone()];
+    for key in &blueprint.keys {
+        columns.push(format!("{} {}", ident(&key.name), key.type_sql()));
+        values.push(ident(&key.name));
+    }
+    for metric in &blueprint.metrics {
+        columns.push(format!("{} {}", ident(&daily_column(&metric.form)), metric.element));
+        values.push(format!("(\n{}\n)::{}", metric.form.body.value, metric.element));
+    }
+    columns.push(format!("{SOURCE_ROWS} bigint"));
+    values.push("pg_catalog.count(*)".to_owned());
+    let positions: Vec<String> = (1..=blueprint.keys.len() + 1).map(|position| position.to_string()).collect();
+    let filter = blueprint.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
+    format!(
+        "CREATE FUNCTION {}(date, date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
+         SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
+        qualified(&blueprint.schema, &blueprint.aggregate_name()),
+        columns.join(", "),
+        values.join(", "),
+        blueprint.source.sql(),
+        positions.join(", ")
+    )
+}
+
+/// The day of a row, and the condition that its day lies in the range of the arguments.
+fn day_and_range(blueprint: &Blueprint) -> (String, String) {
+    let time = ident(&blueprint.time_column);
+    let zone = literal(&blueprint.time_zone);
+    match blueprint.time_type {
+        TimeType::Date => (time.clone(), format!("{time} BETWEEN $1 AND $2")),
+        TimeType::Timestamp => {
+            (format!("{time}::date"), format!("{time} >= $1::timestamp AND {time} < ($2 + 1)::timestamp"))
+        }
+        TimeType::TimestampTz => {
+            let day = format!("({time} AT TIME ZONE {zone})::date");
+            // The offset from UTC around a day's ends bounds the instants of the day, whatever clocks do there.
+            let offset = |day: &str| {
+                format!("(({day})::timestamp AT TIME ZONE 'UTC' AT TIME ZONE {zone} - ({day})::timestamp)")
+            };
+            let first = format!("greatest({}, {})", offset("$1 - 1"), offset("$1 + 1"));
+            let last = format!("least({}, {})", offset("$2"), offset("$2 + 2"));
+            let range = format!(
+                "{time} >= ($1::timestamp - {first}) AT TIME ZONE 'UTC'
+                 AND {time} < (($2 + 1)::timestamp - {last}) AT TIME ZONE 'UTC' AND {day} BETWEEN $1 AND $2"
+            );
+            (day, range)
+        }
+    }
+}
+
+/// The view of the newest snapshot of a day that is over. It names no object of the extension, so that DROP EXTENSION
+/// leaves it alone.
+fn make_latest(blueprint: &Blueprint) -> Result<(), Error> {
+    let name = blueprint.latest_name();
+    if let Some(existing) = Table::named(&blueprint.schema, &name) {
+        if existing.kind == 'v' && existing.owner == blueprint.owner {
+            return Ok(());
+        }
+        let kind = existing.kind_name().to_owned();
+        return Err(Error::NameTaken { name: existing.label(), kind });
+    }
+    let (view, target) = (qualified(&blueprint.schema, &name), blueprint.sql());
+    let columns: Vec<String> = blueprint.target_columns().iter().map(|column| ident(&column.name)).collect();
+    run(&format!(
+        "CREATE VIEW {view} WITH (security_invoker = true) AS
+         SELECT {} FROM {target} WHERE {SNAPSHOT_DATE} = (SELECT max({SNAPSHOT_DATE}) FROM {target}
+         WHERE {SNAPSHOT_DATE} < (pg_catalog.clock_timestamp() AT TIME ZONE {})::date)",
+        columns.join(", "),
+        literal(&blueprint.time_zone)
+    ));
+    let comment = literal(&format!("The newest snapshot of {}", blueprint.label()));
+    run(&format!("COMMENT ON VIEW {view} IS {comment}"));
+    for column in blueprint.target_columns() {
+        let comment = literal(&column.comment);
+        run(&format!("COMMENT ON COLUMN {view}.{} IS {comment}", ident(&column.name)));
+    }
+    Ok(())
+}
+
+/// Drops what create_table made; with `keep_data` only what is of no use without the extension.
+pub fn drop(definition: &Definition, keep_data: bool) {
+    run(&format!("DROP FUNCTION IF EXISTS {}(date, date)", definition.aggregate));
+    if keep_data {
+        return;
+    }
+    let latest = qualified(&definition.target.schema, &format!("{}_latest", definition.target.name));
+    run(&format!("DROP VIEW IF EXISTS {latest}"));
+    run(&format!("DROP TABLE {}", definition.target.sql()));
+    run(&format!("DROP TABLE {}", definition.daily.sql()));
+}
+
+fn run(sql: &str) {
+    Statement::new(sql).run();
+}

@@ -1,0 +1,384 @@
+//! Every refusal of the extension: SQLSTATE, message, DETAIL, HINT. This file is the whole error surface.
+
+use crate::rules::calendar::Day;
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
+
+/// What can go wrong because of what a user asked. Errors of PostgreSQL itself keep their own form.
+#[derive(Debug)]
+pub enum Error {
+    // Arguments
+    NullArgument { argument: &'static str },
+    InfiniteDay { argument: &'static str },
+    DayOutOfRange { day: String },
+    FutureDay { day: Day, today: Day, zone: String },
+    DayBeforeStart { day: Day, start: Day, table: String },
+    ReversedRange { from: Day, to: Day },
+    UnknownChoice { argument: &'static str, given: String, allowed: Vec<&'static str> },
+    NumberOutOfRange { argument: &'static str, given: i64, least: i64, most: i64 },
+
+    // Arrays
+    ArrayDimensions { dimensions: i32 },
+    TotalOverflow { of: String, total: &'static str },
+
+    // Definitions
+    MetricsForm { reason: String },
+    NoMetrics,
+    NoArrays,
+    DuplicateName { name: String, kind: &'static str },
+    NoKeys,
+    UnknownColumn { column: String, table: String, columns: String },
+    TimeColumnType { column: String, type_name: String },
+    KeyType { column: String, type_name: String },
+    NotAnAggregate { metric: String, expression: String },
+    NotOneExpression { what: String, expression: String, reason: String },
+    MutableExpression { what: String, expression: String },
+    SetReturning { what: String, expression: String },
+    FilterType { expression: String, type_name: String },
+    NotSummable { metric: String, type_name: String },
+    UnknownType { metric: String, type_name: String },
+    ZeroValue { metric: String, zero: String, type_name: String },
+    NameTooLong { name: String },
+    NameTaken { name: String, kind: String },
+    Windows { reason: String },
+    UnknownZone { zone: String },
+    NotASource { source: String, kind: String },
+    LateOnSource { source: String, kind: String },
+    ExpireRagged,
+    RetentionTooShort { retention: String, least: i64 },
+    DoesNotFit { table: String, reason: String },
+    OldStart { first: Day, today: Day },
+
+    /// An error of PostgreSQL about something that a user wrote, which it does not name itself.
+    About { what: String, code: Code, message: String, detail: Option<String>, hint: Option<String> },
+
+    // Tables
+    NotACumulativeTable { name: String },
+    NotOwner { table: String, owner: String },
+    SourceDenied { source: String, owner: String },
+    IsolationLevel,
+    InTransactionBlock { call: String, instead: String },
+    NoEvents { source: String },
+    FrozenDay { day: Day, through: Day, table: String },
+
+    NoRun { id: i64 },
+
+    // The generator
+    NotAnEventTable { table: String, reason: String },
+}
+
+/// An error's four parts.
+struct Report {
+    code: Code,
+    message: String,
+    detail: String,
+    hint: String,
+}
+
+impl Error {
+    fn report(self) -> Report {
+        use Error::*;
+        let (code, message, detail, hint) = match self {
+            NullArgument { argument } => (
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                format!("{argument} must not be null"),
+                "The function got NULL where it needs a value.".to_owned(),
+                format!("Give a value for {argument}."),
+            ),
+            InfiniteDay { argument } => (
+                Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
+                format!("{argument} must be a finite date"),
+                "A snapshot belongs to one calendar day.".to_owned(),
+                "Give a date such as DATE '2024-12-14'.".to_owned(),
+            ),
+            DayOutOfRange { day } => (
+                Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
+                format!("date \"{day}\" is out of range"),
+                "Days lie between 0001-01-01 and 9999-12-31.".to_owned(),
+                "Give a date such as DATE '2024-12-14'.".to_owned(),
+            ),
+            FutureDay { day, today, zone } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("day {day} is in the future"),
+                format!("Today is {today} in time zone \"{zone}\"."),
+                format!("Give a day up to {today}; days are closed when they are over."),
+            ),
+            DayBeforeStart { day, start, table } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("day {day} is before the start of \"{table}\""),
+                format!("Its start date is {start}; earlier events do not count."),
+                format!("Give a day from {start} on."),
+            ),
+            ReversedRange { from, to } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "the first day is after the last day".to_owned(),
+                format!("The range was {from} to {to}."),
+                format!("Give the range as {to}, {from}."),
+            ),
+            UnknownChoice { argument, given, allowed } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("unknown {argument} \"{given}\""),
+                format!("Known are {}.", quoted_list(&allowed)),
+                format!("Use {argument} => '{}'.", allowed.first().unwrap_or(&"")),
+            ),
+            NumberOutOfRange { argument, given, least, most } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("{argument} {given} is out of range"),
+                format!("It must be between {least} and {most}."),
+                format!("Use {argument} => {}.", given.clamp(least, most)),
+            ),
+            ArrayDimensions { dimensions } => (
+                Code::ERRCODE_ARRAY_ELEMENT_ERROR,
+                "history must be a one-dimensional array".to_owned(),
+                format!("It has {dimensions} dimensions."),
+                "Pass one value a day, newest first, such as '{3,2,1}'.".to_owned(),
+            ),
+            TotalOverflow { of, total } => (
+                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                format!("the total of {of} is out of range for type {total}"),
+                "Totals never wrap around.".to_owned(),
+                "Use a numeric metric: {\"value\": \"sum(amount)\", \"type\": \"numeric\"}.".to_owned(),
+            ),
+            MetricsForm { reason } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "metrics could not be read".to_owned(),
+                format!("{}.", sentence(&reason)),
+                "Use metrics => '{\"events\": \"count(*)\"}' or \
+                 '{\"spent\": {\"value\": \"sum(amount)\", \"type\": \"numeric\", \"rollup\": \"sum\", \"zero\": 0}}'."
+                    .to_owned(),
+            ),
+            NoMetrics => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "a cumulative table needs at least one metric".to_owned(),
+                "metrics is an empty object.".to_owned(),
+                "Use metrics => '{\"events\": \"count(*)\"}'.".to_owned(),
+            ),
+            NoArrays => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "a cumulative table needs at least one metric with an array".to_owned(),
+                "All metrics are declared with \"array\": false.".to_owned(),
+                "Leave \"array\" out of one of them.".to_owned(),
+            ),
+            DuplicateName { name, kind } => (
+                Code::ERRCODE_DUPLICATE_COLUMN,
+                format!("{kind} \"{name}\" is named twice"),
+                "Keys, metrics and the columns made from them must have different names.".to_owned(),
+                format!("Give the second {kind} another name."),
+            ),
+            NoKeys => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "a cumulative table needs at least one key column".to_owned(),
+                "keys is empty or has a NULL in it.".to_owned(),
+                "Use keys => ARRAY['product_id'].".to_owned(),
+            ),
+            UnknownColumn { column, table, columns } => (
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("column \"{column}\" of \"{table}\" does not exist"),
+                format!("Its columns are {columns}."),
+                "Name one of its columns, spelled as in the table, without quotes.".to_owned(),
+            ),
+            TimeColumnType { column, type_name } => (
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                format!("time column \"{column}\" has type {type_name}"),
+                "A time column is a date, a timestamp or a timestamp with time zone.".to_owned(),
+                "Name a column of one of these types, or make a view that converts it.".to_owned(),
+            ),
+            KeyType { column, type_name } => (
+                Code::ERRCODE_UNDEFINED_FUNCTION,
+                format!("key column \"{column}\" has type {type_name}, which cannot be a key"),
+                "A key needs a default btree operator class.".to_owned(),
+                "Name another column, or make a view that converts it.".to_owned(),
+            ),
+            NotAnAggregate { metric, expression } => (
+                Code::ERRCODE_GROUPING_ERROR,
+                format!("metric \"{metric}\" is not an aggregate"),
+                format!("The expression is {expression}."),
+                "Use an aggregate such as sum(amount), max(amount) or count(*).".to_owned(),
+            ),
+            NotOneExpression { what, expression, reason } => (
+                Code::ERRCODE_SYNTAX_ERROR,
+                format!("{what} is not one expression"),
+                format!("{}. The text is {expression}.", sentence(&reason)),
+                "Give one expression over the source's columns, without subqueries and window functions.".to_owned(),
+            ),
+            MutableExpression { what, expression } => (
+                Code::ERRCODE_INVALID_OBJECT_DEFINITION,
+                format!("{what} is not immutable"),
+                format!("The same rows could give another result later. The expression is {expression}."),
+                "Use immutable functions; to cut a timestamptz use (column AT TIME ZONE 'zone').".to_owned(),
+            ),
+            SetReturning { what, expression } => (
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("{what} returns a set"),
+                format!("The expression is {expression}."),
+                "Use an expression that gives one value.".to_owned(),
+            ),
+            FilterType { expression, type_name } => (
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                format!("filter has type {type_name}, not boolean"),
+                format!("The expression is {expression}."),
+                "Use a condition such as filter => 'amount > 0'.".to_owned(),
+            ),
+            NotSummable { metric, type_name } => (
+                Code::ERRCODE_UNDEFINED_FUNCTION,
+                format!("metric \"{metric}\" has type {type_name}, which cannot be summed"),
+                "Sums and averages are made of smallint, integer, bigint, real, double precision and numeric; \
+                 max and min of types with a btree order."
+                    .to_owned(),
+                "Declare a \"type\" that can be summed, or \"rollup\": \"last\" or \"none\".".to_owned(),
+            ),
+            UnknownType { metric, type_name } => (
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("type \"{type_name}\" of metric \"{metric}\" does not exist"),
+                "The element type of an array must be a type that has arrays.".to_owned(),
+                "Use a type such as integer, bigint, numeric or double precision.".to_owned(),
+            ),
+            ZeroValue { metric, zero, type_name } => (
+                Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+                format!("zero of metric \"{metric}\" is not a {type_name}"),
+                format!("It is \"{zero}\"."),
+                "Give a value of the metric's type, or null.".to_owned(),
+            ),
+            NameTooLong { name } => (
+                Code::ERRCODE_NAME_TOO_LONG,
+                format!("name \"{name}\" is too long"),
+                format!("It has {} bytes; PostgreSQL's names have at most 63.", name.len()),
+                "Shorten the name of the table or of the metric that it is made from.".to_owned(),
+            ),
+            NameTaken { name, kind } => (
+                Code::ERRCODE_DUPLICATE_TABLE,
+                format!("\"{name}\" exists already"),
+                format!("It is {kind}."),
+                "Choose another name, or drop or rename what has it.".to_owned(),
+            ),
+            Windows { reason } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "windows are not usable".to_owned(),
+                format!("{}.", sentence(&reason)),
+                "Use different lengths between 1 and 3660 days, such as windows => '{7,28}'.".to_owned(),
+            ),
+            UnknownZone { zone } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("time zone \"{zone}\" not recognized"),
+                "A time zone is stored by its name.".to_owned(),
+                "Use a name of pg_timezone_names, such as time_zone => 'America/New_York'.".to_owned(),
+            ),
+            NotASource { source, kind } => (
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{source}\" cannot be a source"),
+                format!("It is {kind}."),
+                "Use a table, a partitioned table, a view, a materialized view or a foreign table.".to_owned(),
+            ),
+            LateOnSource { source, kind } => (
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("late changes of \"{source}\" cannot be noted by triggers"),
+                format!("It is {kind}."),
+                "Use late => 'scan' or late => 'none'.".to_owned(),
+            ),
+            ExpireRagged => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "expire_idle needs padded arrays".to_owned(),
+                "A ragged array counts days since the first event, which expired keys do not have.".to_owned(),
+                "Use shape => 'padded'.".to_owned(),
+            ),
+            RetentionTooShort { retention, least } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("retention {retention} is too short"),
+                "Late repair needs the snapshots of the longest window and a day.".to_owned(),
+                format!("Use retention => '{least} days' or more."),
+            ),
+            DoesNotFit { table, reason } => (
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("existing table \"{table}\" does not fit the definition"),
+                format!("{}.", sentence(&reason)),
+                "Rename or drop it, or change the definition.".to_owned(),
+            ),
+            OldStart { first, today } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("the earliest event is of {first}, more than 3660 days before today"),
+                format!("Without a start date the first event's day is the start; today is {today}."),
+                "Say from which day events count: start_date => DATE '2024-01-01'.".to_owned(),
+            ),
+            About { what, code, message, detail, hint } => (
+                code,
+                format!("{what}: {message}"),
+                detail.unwrap_or_else(|| "PostgreSQL could not use it as it is written.".to_owned()),
+                hint.unwrap_or_else(|| "Try it in a SELECT over the source first.".to_owned()),
+            ),
+            NotACumulativeTable { name } => (
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{name}\" is not a cumulative table"),
+                "It was not made by cumulate.create_table.".to_owned(),
+                "SELECT target FROM cumulate.tables;".to_owned(),
+            ),
+            NotOwner { table, owner } => (
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of table {table}"),
+                format!("Its owner is \"{owner}\"."),
+                format!("SET ROLE \"{owner}\";"),
+            ),
+            SourceDenied { source, owner } => (
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("role \"{owner}\" cannot read \"{source}\""),
+                "A cumulative table reads its source with its owner's rights.".to_owned(),
+                format!("GRANT SELECT ON {source} TO \"{owner}\";"),
+            ),
+            IsolationLevel => (
+                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                "days are closed in READ COMMITTED transactions only".to_owned(),
+                "This transaction's snapshot is older than the writers that were waited for.".to_owned(),
+                "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned(),
+            ),
+            InTransactionBlock { call, instead } => (
+                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                format!("{call} cannot run inside a transaction block"),
+                "It commits each batch of days.".to_owned(),
+                instead,
+            ),
+            NoEvents { source } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("\"{source}\" has no events yet"),
+                "Without a start date the first event's day is the start.".to_owned(),
+                "Load events first, or give create_table a start_date.".to_owned(),
+            ),
+            FrozenDay { day, through, table } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("day {day} of \"{table}\" is frozen"),
+                format!("Days through {through} stand as they are; their source rows may be gone."),
+                format!("Give days from {} on.", through.plus(1)),
+            ),
+            NoRun { id } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("run {id} is not a running backfill of this session"),
+                "A backfill's steps are called by procedure cumulate.backfill.".to_owned(),
+                "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
+            ),
+            NotAnEventTable { table, reason } => (
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{table}\" cannot take mock events"),
+                format!("{}.", sentence(&reason)),
+                "SELECT cumulate.create_sales_pipeline('shop');".to_owned(),
+            ),
+        };
+        Report { code, message, detail, hint }
+    }
+}
+
+impl From<Error> for ErrorReport {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        let Report { code, message, detail, hint } = error.report();
+        ErrorReport::new(code, message, "pg_cumulate").set_detail(detail).set_hint(hint)
+    }
+}
+
+/// A reason as a sentence without its full stop.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn quoted_list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    quoted.join(", ")
+}

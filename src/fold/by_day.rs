@@ -1,0 +1,213 @@
+//! Day by day: all keys are held in key order and go through many days in one pass over the daily rows.
+
+use super::{Fold, Ticker};
+use crate::catalog::Definition;
+use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::error::Error;
+use crate::pg::compare::Order;
+use crate::pg::receiver::Row;
+use crate::pg::spi::Statement;
+use crate::pg::table::ident;
+use crate::pg::value::Image;
+use crate::rules::calendar::{Day, days};
+use pgrx::pg_sys::Datum;
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+/// All keys seen so far.
+pub struct Keys<'a> {
+    definition: &'a Definition,
+    pub fold: Fold,
+    keys: Vec<Vec<Image>>,
+    /// Slots in key order.
+    sorted: Vec<usize>,
+    /// Slots that came in on the current day, with their place in `sorted`.
+    added: Vec<(usize, usize)>,
+    orders: Vec<Order>,
+    /// Where in `sorted` the last row of the current day was.
+    at: usize,
+}
+
+/// What to go through.
+pub struct Passage<'a> {
+    pub definition: &'a Definition,
+    pub base: Option<Day>,
+    /// The first day whose daily rows are read; days before `first` only fill the arrays.
+    pub read_from: Day,
+    pub first: Day,
+    pub last: Day,
+    /// Bytes that the keys may take.
+    pub budget: usize,
+}
+
+/// Calls `day_done` for each day from the first; the last day that was done, None when not even one was, because the
+/// keys do not fit the budget.
+pub fn run(
+    passage: &Passage,
+    serial: bool,
+    mut day_done: impl FnMut(&mut Keys, Day) -> Result<(), Error>,
+) -> Result<Option<Day>, Error> {
+    let mut keys = Keys::new(passage.definition);
+    if !keys.load(passage)? {
+        return Ok(None);
+    }
+    let mut day = passage.read_from;
+    let mut fits = true;
+    let mut finish = |keys: &mut Keys, day: Day| {
+        keys.end_day();
+        if day >= passage.first { day_done(keys, day) } else { Ok(()) }
+    };
+    let mut ticker = Ticker::default();
+    keys.daily(passage).serial_if(serial).each_until(|row| {
+        ticker.tick();
+        let row_day = Day::stored(row.datum(0).map_or(0, |day| day.value() as i32));
+        while day < row_day {
+            finish(&mut keys, day)?;
+            day = day.plus(1);
+            fits = keys.bytes() <= passage.budget;
+            if !fits {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        keys.take(&row, row_day);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if !fits {
+        return Ok(Some(day.minus(1)).filter(|done| *done >= passage.first));
+    }
+    for rest in days(day, passage.last) {
+        finish(&mut keys, rest)?;
+    }
+    Ok(Some(passage.last))
+}
+
+impl<'a> Keys<'a> {
+    fn new(definition: &'a Definition) -> Self {
+        Keys {
+            definition,
+            fold: Fold::new(definition),
+            keys: Vec::new(),
+            sorted: Vec::new(),
+            added: Vec::new(),
+            orders: definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect(),
+            at: 0,
+        }
+    }
+
+    /// Loads the base snapshot; false when it does not fit the budget.
+    fn load(&mut self, passage: &Passage) -> Result<bool, Error> {
+        let Some(base) = passage.base else { return Ok(true) };
+        let columns: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.array_column())).collect();
+        let keys = self.definition.key_list("");
+        let sql = format!(
+            "SELECT {keys}, {} FROM {} WHERE {SNAPSHOT_DATE} = DATE '{base}' ORDER BY {keys}",
+            columns.join(", "),
+            self.definition.target.sql()
+        );
+        let width = self.definition.keys.len();
+        let mut ticker = Ticker::default();
+        let mut fits = true;
+        Statement::new(&sql).each_until(|row| {
+            ticker.tick();
+            let slot = self.add(&row, 0);
+            self.sorted.push(slot);
+            self.fold.load(slot, base, |index| row.datum(width + index))?;
+            fits = !slot.is_multiple_of(64) || self.bytes() <= passage.budget;
+            Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(fits && self.bytes() <= passage.budget)
+    }
+
+    fn daily(&self, passage: &Passage) -> Statement {
+        let keys = self.definition.key_list("");
+        let metrics: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.daily_column)).collect();
+        Statement::new(&format!(
+            "SELECT {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
+             WHERE {SNAPSHOT_DATE} BETWEEN DATE '{}' AND DATE '{}' ORDER BY {SNAPSHOT_DATE}, {keys}",
+            metrics.join(", "),
+            self.definition.daily.sql(),
+            passage.read_from,
+            passage.last
+        ))
+    }
+
+    /// Takes a daily row; rows of a day come in key order, so its key is found by going on from the last one.
+    fn take(&mut self, row: &Row, day: Day) {
+        const FIRST_KEY: usize = 1;
+        let mut slot = None;
+        while let Some(candidate) = self.sorted.get(self.at).copied() {
+            match self.compare(candidate, row, FIRST_KEY) {
+                Ordering::Less => self.at += 1,
+                Ordering::Equal => {
+                    slot = Some(candidate);
+                    break;
+                }
+                Ordering::Greater => break,
+            }
+        }
+        let slot = slot.unwrap_or_else(|| {
+            let slot = self.add(row, FIRST_KEY);
+            self.added.push((self.at, slot));
+            slot
+        });
+        let metrics = FIRST_KEY + self.definition.keys.len();
+        self.fold.event(slot, day, |index| row.datum(metrics + index));
+    }
+
+    fn compare(&mut self, slot: usize, row: &Row, first_key: usize) -> Ordering {
+        for (index, order) in self.orders.iter_mut().enumerate() {
+            let value = row.datum(first_key + index).unwrap_or(Datum::null());
+            let ordering = order.compare(self.keys[slot][index].datum(), value);
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        Ordering::Equal
+    }
+
+    fn add(&mut self, row: &Row, first_key: usize) -> usize {
+        let keys = self.definition.keys.iter().enumerate();
+        let value = |index| row.datum(first_key + index).unwrap_or(Datum::null());
+        self.keys.push(keys.map(|(index, key)| Image::of(key.layout, value(index))).collect());
+        self.fold.add_slot()
+    }
+
+    /// Puts the day's new keys into their places.
+    fn end_day(&mut self) {
+        self.at = 0;
+        if self.added.is_empty() {
+            return;
+        }
+        let mut merged = Vec::with_capacity(self.sorted.len() + self.added.len());
+        let mut from = 0;
+        for (place, slot) in self.added.drain(..) {
+            merged.extend_from_slice(&self.sorted[from..place]);
+            merged.push(slot);
+            from = place;
+        }
+        merged.extend_from_slice(&self.sorted[from..]);
+        self.sorted = merged;
+    }
+
+    /// Calls `each` for every key that has a row in the snapshot of `day`, in key order.
+    pub fn rows(
+        &mut self,
+        day: Day,
+        mut each: impl FnMut(&Fold, usize, &[Image]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for slot in &self.sorted {
+            self.fold.roll(*slot, day);
+            if self.fold.has_row(*slot, day) {
+                each(&self.fold, *slot, &self.keys[*slot])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let key = self.keys.first().map_or(0, |key| {
+            key.iter().map(|image| size_of::<Image>() + image.heap_bytes()).sum::<usize>() + size_of::<Vec<Image>>() + 24
+        });
+        self.fold.bytes() + self.keys.len() * (key + size_of::<usize>())
+    }
+}

@@ -1,0 +1,114 @@
+//! Key by key: all rows of a key come together, and its snapshot rows go out. Memory does not grow with the keys.
+
+use super::stream::{Columns, Kind, Reading};
+use super::{Fold, Ticker};
+use crate::error::Error;
+use crate::pg::compare::Order;
+use crate::pg::receiver::Row;
+use crate::pg::value::Image;
+use crate::rules::calendar::Day;
+use pgrx::pg_sys::Datum;
+
+/// A key's row of one day, daily or stored.
+pub struct DayRow {
+    pub day: Day,
+    pub values: Vec<Option<Image>>,
+}
+
+/// One key with what was read of it.
+pub struct Group {
+    pub keys: Vec<Image>,
+    pub stored: Vec<DayRow>,
+    events: Vec<DayRow>,
+}
+
+/// Reads, and calls `key_done` for each key with its base loaded; `Group::through` takes it through its events.
+/// `serial` keeps parallel workers out, for a `key_done` that runs statements which write.
+pub fn run(
+    reading: &Reading,
+    serial: bool,
+    mut key_done: impl FnMut(&mut Fold, &mut Group) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut fold = Fold::new(reading.definition);
+    fold.add_slot();
+    let mut ticker = Ticker::default();
+    let definition = reading.definition;
+    let mut orders: Vec<Order> =
+        definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect();
+    let mut group = Group { keys: Vec::new(), stored: Vec::new(), events: Vec::new() };
+    let (statement, columns) = reading.statement();
+    statement.serial_if(serial).each(|row| {
+        ticker.tick();
+        let same = !group.keys.is_empty()
+            && orders.iter_mut().zip(&group.keys).enumerate().all(|(index, (order, key))| {
+                order.compare(key.datum(), columns.key(&row, index)).is_eq()
+            });
+        if !same {
+            group.finish(&mut fold, &mut key_done)?;
+            let keys = definition.keys.iter().enumerate();
+            group.keys.extend(keys.map(|(index, key)| Image::of(key.layout, columns.key(&row, index))));
+        }
+        group.take(&mut fold, reading, columns, &row)
+    })?;
+    group.finish(&mut fold, &mut key_done)
+}
+
+impl Group {
+    fn take(&mut self, fold: &mut Fold, reading: &Reading, columns: Columns, row: &Row) -> Result<(), Error> {
+        let day = columns.day(row);
+        match columns.kind(row) {
+            Kind::Base => fold.load(0, day, |index| columns.value(row, reading.array_index(index))),
+            Kind::Daily => {
+                let metrics = reading.definition.metrics.iter().enumerate();
+                let values = metrics
+                    .map(|(index, metric)| columns.metric(row, index).map(|value| Image::of(metric.element, value)));
+                self.events.push(DayRow { day, values: values.collect() });
+                Ok(())
+            }
+            Kind::Stored => {
+                let layouts = reading.value_layouts.iter().enumerate();
+                let values =
+                    layouts.map(|(index, layout)| columns.value(row, index).map(|value| Image::of(*layout, value)));
+                self.stored.push(DayRow { day, values: values.collect() });
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(
+        &mut self,
+        fold: &mut Fold,
+        key_done: &mut impl FnMut(&mut Fold, &mut Group) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        // Rows of a key come in any order.
+        self.events.sort_by_key(|event| std::cmp::Reverse(event.day));
+        self.stored.sort_by_key(|row| std::cmp::Reverse(row.day));
+        key_done(fold, self)?;
+        fold.reset(0);
+        self.keys.clear();
+        self.events.clear();
+        self.stored.clear();
+        Ok(())
+    }
+
+    /// Takes the key through its events up to `day`; whether it has a row in that day's snapshot.
+    pub fn through(&mut self, fold: &mut Fold, day: Day) -> bool {
+        while let Some(event) = self.events.pop_if(|event| event.day <= day) {
+            fold.event(0, event.day, |index| event.values[index].as_ref().map(Image::datum));
+        }
+        fold.roll(0, day);
+        fold.has_row(0, day)
+    }
+
+    /// The stored row of `day`, if there is one; days are asked for in ascending order.
+    pub fn stored_row(&mut self, day: Day) -> Option<DayRow> {
+        self.stored.pop_if(|row| row.day == day)
+    }
+
+    pub fn key_datums(&self) -> impl Iterator<Item = Datum> + '_ {
+        self.keys.iter().map(Image::datum)
+    }
+}

@@ -1,0 +1,141 @@
+//! How elements of arrays travel between PostgreSQL and Rust.
+
+use crate::error::Error;
+use crate::pg::array;
+use crate::pg::value::{Image, Layout, numeric};
+use crate::rules::window::{Element, Overflow, Quotient};
+use pgrx::pg_sys::{self, Datum, Oid};
+
+/// One element type.
+pub trait Codec {
+    type Element: Element;
+
+    fn read(&self, value: Datum) -> Self::Element;
+    fn write(&self, element: &Self::Element) -> Datum;
+    fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<Self::Element>>) -> Result<(), Error>;
+    fn write_array(&self, elements: &[Option<Self::Element>]) -> Datum;
+    fn write_sum(&self, sum: <Self::Element as Element>::Sum) -> Datum;
+    fn write_mean(&self, mean: <Self::Element as Element>::Mean) -> Datum;
+    fn heap_bytes(&self, _element: &Self::Element) -> usize {
+        0
+    }
+}
+
+/// Elements of a fixed width that Rust has itself.
+pub struct Fixed<T> {
+    oid: Oid,
+    _element: std::marker::PhantomData<T>,
+}
+
+impl<T> Fixed<T> {
+    pub fn new(oid: Oid) -> Self {
+        Fixed { oid, _element: std::marker::PhantomData }
+    }
+}
+
+macro_rules! fixed_codec {
+    ($number:ty, $read:expr, $write:expr, $write_sum:expr, $write_mean:expr) => {
+        impl Codec for Fixed<$number> {
+            type Element = $number;
+
+            fn read(&self, value: Datum) -> $number {
+                $read(value)
+            }
+
+            fn write(&self, element: &$number) -> Datum {
+                $write(*element)
+            }
+
+            fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<$number>>) -> Result<(), Error> {
+                array::read_fixed(array, most, into)
+            }
+
+            fn write_array(&self, elements: &[Option<$number>]) -> Datum {
+                array::write_fixed(self.oid, elements)
+            }
+
+            fn write_sum(&self, sum: <$number as Element>::Sum) -> Datum {
+                $write_sum(sum)
+            }
+
+            fn write_mean(&self, mean: <$number as Element>::Mean) -> Datum {
+                $write_mean(mean)
+            }
+        }
+    };
+}
+
+fn quotient(mean: Quotient) -> Datum {
+    numeric::divide(numeric::from_i64(mean.sum), numeric::from_i64(mean.count))
+}
+
+fn double(value: f64) -> Datum {
+    Datum::from(value.to_bits())
+}
+
+fixed_codec!(i16, |value: Datum| value.value() as i16, |value: i16| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
+fixed_codec!(i32, |value: Datum| value.value() as i32, |value: i32| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
+fixed_codec!(i64, |value: Datum| value.value() as i64, |value: i64| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
+fixed_codec!(
+    f32,
+    |value: Datum| f32::from_bits(value.value() as u32),
+    |value: f32| Datum::from(value.to_bits()),
+    double,
+    double
+);
+fixed_codec!(f64, |value: Datum| f64::from_bits(value.value() as u64), double, double, double);
+
+/// Elements of any other type, as PostgreSQL stores them.
+pub struct Any {
+    pub layout: Layout,
+}
+
+impl Codec for Any {
+    type Element = Image;
+
+    fn read(&self, value: Datum) -> Image {
+        Image::of(self.layout, value)
+    }
+
+    fn write(&self, element: &Image) -> Datum {
+        self.layout.copy(element.datum())
+    }
+
+    fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<Image>>) -> Result<(), Error> {
+        array::read_any(array, self.layout, most, into)
+    }
+
+    fn write_array(&self, elements: &[Option<Image>]) -> Datum {
+        array::write_any(self.layout, elements)
+    }
+
+    fn write_sum(&self, sum: Image) -> Datum {
+        self.layout.copy(sum.datum())
+    }
+
+    fn write_mean(&self, mean: Image) -> Datum {
+        self.layout.copy(mean.datum())
+    }
+
+    fn heap_bytes(&self, element: &Image) -> usize {
+        element.heap_bytes()
+    }
+}
+
+/// Sums are made of numeric alone: create_table refuses them for other types.
+impl Element for Image {
+    type Sum = Image;
+    type Mean = Image;
+
+    fn sum<'a>(values: impl Iterator<Item = &'a Image>) -> Result<Image, Overflow> {
+        let sum = values.map(Image::datum).reduce(numeric::add).unwrap_or_else(|| numeric::from_i64(0));
+        Ok(Image::of(Layout::of(pg_sys::NUMERICOID), sum))
+    }
+
+    fn mean<'a>(values: impl Iterator<Item = &'a Image>) -> Result<Image, Overflow> {
+        let mut count = 0;
+        let sum = Self::sum(values.inspect(|_| count += 1))?;
+        let mean = numeric::divide(sum.datum(), numeric::from_i64(count));
+        Ok(Image::of(Layout::of(pg_sys::NUMERICOID), mean))
+    }
+}

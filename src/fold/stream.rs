@@ -1,0 +1,181 @@
+//! The rows that the fold reads: a base snapshot, the daily rows after it and, for a repair, the stored snapshots.
+
+use crate::catalog::Definition;
+use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::pg::receiver::Row;
+use crate::pg::spi::{Param, Statement};
+use crate::pg::table::{self, ident, type_sql};
+use crate::rules::calendar::Day;
+use crate::pg::value::Layout;
+use pgrx::pg_sys::{Datum, Oid};
+
+/// What a row of the stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Base,
+    Daily,
+    Stored,
+}
+
+/// Keys that a repair is about; as arrays, one a key column.
+pub type KeyArrays = [Param];
+
+/// What to read.
+pub struct Reading<'a> {
+    pub definition: &'a Definition,
+    /// The snapshot to start from.
+    pub base: Option<Day>,
+    /// The daily rows to go on with: first and last day.
+    pub daily: (Day, Day),
+    /// Snapshots to compare with, ascending.
+    pub stored: &'a [Day],
+    /// Only these keys; all when there is none.
+    pub keys: Option<&'a KeyArrays>,
+    /// Names of the value columns that are read, and their layouts.
+    values: Vec<String>,
+    pub value_layouts: Vec<Layout>,
+    value_types: Vec<String>,
+    /// Where each metric's array is among them.
+    arrays: Vec<usize>,
+}
+
+/// Where the columns of a row of the stream are.
+#[derive(Clone, Copy)]
+pub struct Columns {
+    keys: usize,
+    values: usize,
+}
+
+const FIRST_KEY: usize = 2;
+
+impl Columns {
+    pub fn kind(self, row: &Row) -> Kind {
+        match row.datum(0).map_or(0, |kind| kind.value()) {
+            0 => Kind::Base,
+            1 => Kind::Daily,
+            _ => Kind::Stored,
+        }
+    }
+
+    pub fn day(self, row: &Row) -> Day {
+        Day::stored(row.datum(1).map_or(0, |day| day.value() as i32))
+    }
+
+    /// Key columns are never NULL in daily and cumulative tables.
+    pub fn key(self, row: &Row, index: usize) -> Datum {
+        row.datum(FIRST_KEY + index).unwrap_or(Datum::null())
+    }
+
+    /// Arrays, or arrays and totals where stored snapshots are compared.
+    pub fn value(self, row: &Row, index: usize) -> Option<Datum> {
+        row.datum(FIRST_KEY + self.keys + index)
+    }
+
+    pub fn metric(self, row: &Row, index: usize) -> Option<Datum> {
+        row.datum(FIRST_KEY + self.keys + self.values + index)
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub fn new(
+        definition: &'a Definition,
+        base: Option<Day>,
+        daily: (Day, Day),
+        stored: &'a [Day],
+        keys: Option<&'a KeyArrays>,
+    ) -> Self {
+        let arrays: Vec<String> = definition.metrics.iter().map(|metric| metric.array_column()).collect();
+        // Totals are read only to be compared.
+        let values = if stored.is_empty() { arrays.clone() } else { definition.value_columns() };
+        let columns = definition.target.columns();
+        let oid_of = |name: &String| {
+            columns.iter().find(|column| column.name == *name).map_or(Oid::INVALID, |column| column.type_oid)
+        };
+        Reading {
+            definition,
+            base,
+            daily,
+            stored,
+            keys,
+            value_layouts: values.iter().map(|name| Layout::of(oid_of(name))).collect(),
+            value_types: values.iter().map(|name| type_sql(oid_of(name), -1)).collect(),
+            arrays: arrays.iter().map(|name| values.iter().position(|value| value == name).unwrap_or(0)).collect(),
+            values,
+        }
+    }
+
+    /// Where a metric's array is among the value columns.
+    pub fn array_index(&self, metric: usize) -> usize {
+        self.arrays[metric]
+    }
+
+    /// All rows, those of a key together.
+    pub fn statement(&self) -> (Statement, Columns) {
+        let order = self.definition.key_list("");
+        let branches: Vec<String> = self.branches().into_iter().map(|branch| format!("({branch} ORDER BY {order})")).collect();
+        let sql = format!("{} ORDER BY {order}", branches.join(" UNION ALL "));
+        let mut statement = Statement::new(&sql);
+        for param in self.keys.unwrap_or_default() {
+            statement = statement.bind_param(*param);
+        }
+        (statement, self.columns())
+    }
+
+    fn columns(&self) -> Columns {
+        Columns { keys: self.definition.keys.len(), values: self.values.len() }
+    }
+
+    fn branches(&self) -> Vec<String> {
+        let snapshot: Vec<String> = self.values.iter().map(|column| format!("t.{}", ident(column))).collect();
+        let no_metrics = self.nulls(self.definition.metrics.iter().map(|metric| type_sql(metric.element.oid, -1)));
+        let target = self.definition.target.sql();
+        let mut branches = Vec::new();
+        if let Some(base) = self.base {
+            let from = self.days_of(&target, base, base);
+            branches.push(self.select(0, &snapshot.join(", "), &no_metrics, &from));
+        }
+        let metrics: Vec<String> =
+            self.definition.metrics.iter().map(|metric| format!("t.{}", ident(&metric.daily_column))).collect();
+        let no_values = self.nulls(self.value_types.iter().cloned());
+        let from = self.days_of(&self.definition.daily.sql(), self.daily.0, self.daily.1);
+        branches.push(self.select(1, &no_values, &metrics.join(", "), &from));
+        for (from, to) in crate::rules::calendar::stretches(self.stored.iter().copied()) {
+            let from = self.days_of(&target, from, to);
+            branches.push(self.select(2, &snapshot.join(", "), &no_metrics, &from));
+        }
+        branches
+    }
+
+    fn select(&self, kind: u8, values: &str, metrics: &str, from: &str) -> String {
+        let keys = self.definition.key_list("t.");
+        format!("SELECT {kind} AS kind, t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {keys}, {values}, {metrics} {from}")
+    }
+
+    fn nulls(&self, types: impl Iterator<Item = String>) -> String {
+        types.map(|name| format!("NULL::{name}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// FROM and WHERE for the rows of a table in a range of days, of the wanted keys.
+    fn days_of(&self, table: &str, from: Day, to: Day) -> String {
+        let Some(keys) = self.keys else {
+            let range = if from == to {
+                format!("t.{SNAPSHOT_DATE} = DATE '{from}'")
+            } else {
+                format!("t.{SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}'")
+            };
+            return format!("FROM {table} t WHERE {range}");
+        };
+        let lists: Vec<String> = (1..=keys.len()).map(|number| format!("pg_catalog.unnest(${number})")).collect();
+        let names = table::idents(self.definition.keys.iter().map(|key| key.name.as_str()));
+        let same: Vec<String> = self.definition.keys.iter().map(|key| key.equal("t.", "wanted.")).collect();
+        format!(
+            "FROM ROWS FROM ({}) AS wanted ({names})
+             CROSS JOIN pg_catalog.generate_series({}, {}) AS during (number)
+             JOIN {table} t ON t.{SNAPSHOT_DATE} = DATE '2000-01-01' + during.number AND {}",
+            lists.join(", "),
+            from.number(),
+            to.number(),
+            same.join(" AND ")
+        )
+    }
+}

@@ -1,0 +1,35 @@
+//! pg_cumulate keeps cumulative tables: one row per key per day with newest-first arrays of the last days, advanced
+//! inside the database. The words are in [`rules`].
+
+mod api;
+mod backfill;
+mod catalog;
+mod close;
+mod daily;
+mod definition;
+mod error;
+mod events;
+mod fold;
+mod guc;
+mod pg;
+mod repair;
+mod rules;
+mod sink;
+mod verify;
+
+#[cfg(feature = "pg_test")]
+#[path = "../pg_test/in_backend/mod.rs"]
+mod in_backend;
+
+pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
+pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["catalog"]);
+pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
+pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", finalize);
+
+#[pgrx::pg_guard]
+#[allow(unsafe_code, non_snake_case)]
+pub extern "C-unwind" fn _PG_init() {
+    guc::register();
+}

@@ -1,0 +1,185 @@
+//! One-dimensional arrays, read in place through the short header and written once.
+
+use super::value::{Image, Layout};
+use crate::error::Error;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+/// The parts of an array datum: pointers into it, or into a detoasted copy in the current memory context.
+struct Parts {
+    /// Where a header of four bytes would begin; with a short header that is three bytes before the datum.
+    base: *const u8,
+    dimensions: i32,
+    data_offset: i32,
+    length: usize,
+}
+
+/// Offset of the first dimension in an array with a four-byte header.
+const DIMENSIONS_AT: usize = 16;
+
+impl Parts {
+    /// # Safety
+    /// `array` must be a non-null array datum.
+    unsafe fn of(array: Datum) -> Result<Self, Error> {
+        // SAFETY: pg_detoast_datum_packed leaves short headers as they are; all reads are unaligned and inside it.
+        unsafe {
+            let packed = pg_sys::pg_detoast_datum_packed(array.cast_mut_ptr());
+            let short = pgrx::varatt_is_1b(packed);
+            let base = packed.cast::<u8>().cast_const().wrapping_sub(if short { 3 } else { 0 });
+            let dimensions = read::<i32>(base, 4);
+            if dimensions > 1 {
+                return Err(Error::ArrayDimensions { dimensions });
+            }
+            let length = if dimensions == 0 { 0 } else { read::<i32>(base, DIMENSIONS_AT) as usize };
+            Ok(Parts { base, dimensions, data_offset: read::<i32>(base, 8), length })
+        }
+    }
+
+    fn data_at(&self) -> usize {
+        if self.data_offset != 0 { self.data_offset as usize } else { align(DIMENSIONS_AT + 8 * self.dimensions as usize, 8) }
+    }
+
+    /// # Safety
+    /// `index` must be below the length.
+    unsafe fn is_null(&self, index: usize) -> bool {
+        if self.data_offset == 0 {
+            return false;
+        }
+        let bitmap_at = DIMENSIONS_AT + 8 * self.dimensions as usize;
+        // SAFETY: an array with a data offset has a bitmap of one bit an element.
+        unsafe { read::<u8>(self.base, bitmap_at + index / 8) & (1 << (index % 8)) == 0 }
+    }
+}
+
+/// # Safety
+/// `base + offset` must be readable for a `T`.
+unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> T {
+    // SAFETY: by contract.
+    unsafe { base.wrapping_add(offset).cast::<T>().read_unaligned() }
+}
+
+fn align(offset: usize, to: usize) -> usize {
+    offset.next_multiple_of(to)
+}
+
+/// The number of elements.
+pub fn length(array: Datum) -> Result<usize, Error> {
+    // SAFETY: callers pass non-null array datums.
+    Ok(unsafe { Parts::of(array) }?.length)
+}
+
+/// Appends the elements of an array of a fixed-width type to `elements`, from the newest, at most `most`.
+pub fn read_fixed<T: Copy>(array: Datum, most: usize, elements: &mut Vec<Option<T>>) -> Result<(), Error> {
+    // SAFETY: callers pass non-null array datums of an element type as wide as T.
+    unsafe {
+        let parts = Parts::of(array)?;
+        let mut at = parts.data_at();
+        let wanted = parts.length.min(most);
+        if parts.data_offset == 0 {
+            let data = parts.base.wrapping_add(at).cast::<T>();
+            elements.extend((0..wanted).map(|index| Some(data.wrapping_add(index).read_unaligned())));
+            return Ok(());
+        }
+        for index in 0..wanted {
+            if parts.is_null(index) {
+                elements.push(None);
+            } else {
+                elements.push(Some(read::<T>(parts.base, at)));
+                at += size_of::<T>();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends copies of the elements of an array of any type to `elements`, at most `most`.
+pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Option<Image>>) -> Result<(), Error> {
+    // SAFETY: callers pass non-null array datums with elements of this layout; what deconstruct_array makes is freed.
+    unsafe {
+        if Parts::of(array)?.length == 0 {
+            return Ok(());
+        }
+        let plain: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(array.cast_mut_ptr()).cast();
+        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        pg_sys::deconstruct_array(
+            plain,
+            layout.oid,
+            layout.length.into(),
+            layout.by_value,
+            layout.align,
+            &mut values,
+            &mut nulls,
+            &mut count,
+        );
+        for index in 0..(count as usize).min(most) {
+            let element = (!*nulls.add(index)).then(|| Image::of(layout, *values.add(index)));
+            elements.push(element);
+        }
+        pg_sys::pfree(values.cast());
+        pg_sys::pfree(nulls.cast());
+        if plain.cast() != array.cast_mut_ptr::<pg_sys::ArrayType>() {
+            pg_sys::pfree(plain.cast());
+        }
+        Ok(())
+    }
+}
+
+/// A new array of a fixed-width type in the current memory context, with lower bound 1.
+pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
+    let holes = elements.iter().any(Option::is_none);
+    let bitmap_at = DIMENSIONS_AT + 8;
+    let bitmap = if holes { elements.len().div_ceil(8) } else { 0 };
+    let data_at = align(bitmap_at + bitmap, 8);
+    let filled = elements.iter().flatten().count();
+    let size = data_at + filled * size_of::<T>();
+    // SAFETY: the block has `size` bytes; header, dimension, bitmap and data are written inside it.
+    unsafe {
+        let base = pg_sys::palloc0(size).cast::<u8>();
+        pgrx::set_varsize_4b(base.cast(), size as i32);
+        let array = base.cast::<pg_sys::ArrayType>();
+        (*array).elemtype = oid;
+        if elements.is_empty() {
+            pgrx::set_varsize_4b(base.cast(), DIMENSIONS_AT as i32);
+            return Datum::from(base);
+        }
+        (*array).ndim = 1;
+        (*array).dataoffset = if holes { data_at as i32 } else { 0 };
+        let numbers = base.add(DIMENSIONS_AT).cast::<i32>();
+        numbers.write(elements.len() as i32);
+        numbers.add(1).write(1);
+        let mut data = base.add(data_at).cast::<T>();
+        for (index, element) in elements.iter().enumerate() {
+            if let Some(value) = element {
+                data.write_unaligned(*value);
+                data = data.add(1);
+                if holes {
+                    *base.add(bitmap_at + index / 8) |= 1 << (index % 8);
+                }
+            }
+        }
+        Datum::from(base)
+    }
+}
+
+/// A new array of any type in the current memory context, with lower bound 1.
+pub fn write_any(layout: Layout, elements: &[Option<Image>]) -> Datum {
+    let mut values: Vec<Datum> = elements.iter().map(|e| e.as_ref().map_or(Datum::null(), Image::datum)).collect();
+    let mut nulls: Vec<bool> = elements.iter().map(Option::is_none).collect();
+    let (mut dimension, mut lower) = (elements.len() as i32, 1);
+    // SAFETY: all slices have the length that is passed.
+    unsafe {
+        if elements.is_empty() {
+            return Datum::from(pg_sys::construct_empty_array(layout.oid));
+        }
+        Datum::from(pg_sys::construct_md_array(
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+            1,
+            &mut dimension,
+            &mut lower,
+            layout.oid,
+            layout.length.into(),
+            layout.by_value,
+            layout.align,
+        ))
+    }
+}

@@ -1,0 +1,168 @@
+//! Rows written straight into an ordinary table, many at a time, as COPY does it.
+
+use super::memory::Arena;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+/// Rows held before they are written, as COPY has it: enough to fill pages, few enough to stay in the cache.
+const BATCH_ROWS: usize = 1000;
+
+/// Writes rows into one table: no triggers, no rules, no defaults; indexes, constraints and durability as always.
+pub struct BulkWriter {
+    relation: pg_sys::Relation,
+    estate: *mut pg_sys::EState,
+    target: *mut pg_sys::ResultRelInfo,
+    slots: Vec<*mut pg_sys::TupleTableSlot>,
+    used: usize,
+    state: *mut pg_sys::BulkInsertStateData,
+    command: pg_sys::CommandId,
+    columns: usize,
+    checked: bool,
+    /// What the rows of the batch point to; emptied with each batch.
+    batch: Arena,
+    /// What lives as long as the writer.
+    long: Arena,
+}
+
+impl BulkWriter {
+    /// Opens a table for writing. The caller has checked that a direct write is right there.
+    pub fn open(table: Oid) -> Self {
+        let long = Arena::new();
+        let batch = Arena::new();
+        // SAFETY: the table is locked as INSERT does; all structures live in `long`.
+        long.enter(|| unsafe {
+            // The query below may be parallel, where no transaction id can be taken any more.
+            pg_sys::GetCurrentTransactionId();
+            let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
+            let estate = pg_sys::CreateExecutorState();
+            let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
+            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            pg_sys::InitResultRelInfo(target, relation, 1, std::ptr::null_mut(), 0);
+            pg_sys::ExecOpenIndices(target, false);
+            let constraints = (*(*relation).rd_att).constr;
+            BulkWriter {
+                relation,
+                estate,
+                target,
+                slots: Vec::with_capacity(BATCH_ROWS),
+                used: 0,
+                state: pg_sys::GetBulkInsertState(),
+                command: pg_sys::GetCurrentCommandId(true),
+                columns: (*(*relation).rd_att).natts as usize,
+                checked: !constraints.is_null(),
+                batch,
+                long: Arena::new(),
+            }
+        })
+        .with_long(long)
+    }
+
+    fn with_long(mut self, long: Arena) -> Self {
+        self.long = long;
+        self
+    }
+
+    /// Adds a row: `fill` gets all columns of the table, preset to NULL, and allocates what they point to.
+    pub fn push<E>(&mut self, fill: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<(), E>) -> Result<(), E> {
+        let slot = self.next_slot();
+        // SAFETY: the slot has `columns` values; they are valid until the batch is written.
+        unsafe {
+            let values = std::slice::from_raw_parts_mut((*slot).tts_values, self.columns);
+            let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, self.columns);
+            values.fill(Datum::null());
+            nulls.fill(true);
+            self.batch.enter(|| fill(values, nulls))?;
+            pg_sys::ExecStoreVirtualTuple(slot);
+        }
+        self.used += 1;
+        if self.used == BATCH_ROWS {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn next_slot(&mut self) -> *mut pg_sys::TupleTableSlot {
+        if self.used == self.slots.len() {
+            // SAFETY: the relation is open; the slot lives in the long context.
+            let slot = self.long.enter(|| unsafe { pg_sys::table_slot_create(self.relation, std::ptr::null_mut()) });
+            self.slots.push(slot);
+        }
+        let slot = self.slots[self.used];
+        // SAFETY: a slot of ours.
+        unsafe { pg_sys::ExecClearTuple(slot) };
+        slot
+    }
+
+    fn flush(&mut self) {
+        if self.used == 0 {
+            return;
+        }
+        super::identity::check_for_interrupts();
+        let (slots, count) = (self.slots.as_mut_ptr(), self.used);
+        self.batch.enter(|| self.check(count));
+        // SAFETY: `count` slots are filled; memory that heap and indexes need goes to the batch context.
+        self.batch.enter(|| unsafe {
+            pg_sys::table_multi_insert(self.relation, slots, count as i32, self.command, 0, self.state);
+        });
+        self.batch.enter(|| self.index(count));
+        for slot in &self.slots[..count] {
+            // SAFETY: a slot of ours.
+            unsafe { pg_sys::ExecClearTuple(*slot) };
+        }
+        self.batch.reset();
+        self.used = 0;
+    }
+
+    fn check(&self, count: usize) {
+        if !self.checked {
+            return;
+        }
+        for slot in &self.slots[..count] {
+            // SAFETY: the slot holds a row of this table.
+            unsafe {
+                (**slot).tts_tableOid = (*self.relation).rd_id;
+                pg_sys::ExecConstraints(self.target, *slot, self.estate);
+                self.reset_expressions();
+            }
+        }
+    }
+
+    fn index(&self, count: usize) {
+        // SAFETY: table_multi_insert has given each slot its tuple id.
+        unsafe {
+            if (*self.target).ri_NumIndices == 0 {
+                return;
+            }
+            for slot in &self.slots[..count] {
+                let recheck = super::version::insert_index_tuples(self.target, *slot, self.estate);
+                pg_sys::list_free(recheck);
+                self.reset_expressions();
+            }
+        }
+    }
+
+    fn reset_expressions(&self) {
+        // SAFETY: the per-tuple context, when there is one, holds nothing that outlives a row.
+        unsafe {
+            let context = (*self.estate).es_per_tuple_exprcontext;
+            if !context.is_null() {
+                pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
+            }
+        }
+    }
+
+    /// Writes what is left and closes the table; its lock is kept until the transaction ends.
+    pub fn finish(mut self) {
+        self.flush();
+        // SAFETY: everything was made by open() and is released once, slots before their relation.
+        unsafe {
+            for slot in &self.slots {
+                pg_sys::ExecDropSingleTupleTableSlot(*slot);
+            }
+            pg_sys::FreeBulkInsertState(self.state);
+            super::version::finish_bulk_insert(self.relation);
+            pg_sys::ExecCloseIndices(self.target);
+            pg_sys::FreeExecutorState(self.estate);
+            pg_sys::table_close(self.relation, pg_sys::NoLock as i32);
+        }
+    }
+}

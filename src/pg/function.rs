@@ -1,0 +1,120 @@
+//! Argument and result types of the extension's SQL functions that pgrx does not have in the form needed here.
+
+use super::value;
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum as Boxed;
+use pgrx::nullable::Nullable;
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable};
+
+/// Declares a type that stands for one SQL type, made from a datum by `$read`.
+macro_rules! argument {
+    ($name:ident, $sql:literal, $read:expr) => {
+        impl FromDatum for $name {
+            unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, _: Oid) -> Option<Self> {
+                (!is_null).then(|| $read(datum))
+            }
+        }
+
+        // SAFETY: the declared SQL type is the one that the datum has.
+        unsafe impl<'fcx> ArgAbi<'fcx> for $name {
+            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+                // SAFETY: as above; functions take these as Option, so NULL does not come here.
+                unsafe { arg.unbox_arg_using_from_datum().unwrap_or_else(|| $read(Datum::null())) }
+            }
+
+            unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+                // SAFETY: as above.
+                unsafe { arg.unbox_arg_using_from_datum().into() }
+            }
+        }
+
+        impl_sql_translatable!($name, $sql);
+    };
+}
+
+/// Declares how such a type goes back as a result.
+macro_rules! result {
+    ($name:ident, $oid:expr) => {
+        impl IntoDatum for $name {
+            fn into_datum(self) -> Option<Datum> {
+                Some(self.0)
+            }
+
+            fn type_oid() -> Oid {
+                $oid
+            }
+        }
+
+        // SAFETY: the datum was made in the memory context that the function was called in.
+        unsafe impl BoxRet for $name {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
+                // SAFETY: as above.
+                unsafe { fcinfo.return_raw_datum(self.0) }
+            }
+        }
+    };
+}
+
+/// A table by its name: regclass.
+pub struct Regclass(pub Oid);
+argument!(Regclass, "regclass", |datum: Datum| Regclass(Oid::from(datum.value() as u32)));
+
+impl IntoDatum for Regclass {
+    fn into_datum(self) -> Option<Datum> {
+        Some(Datum::from(self.0))
+    }
+
+    fn type_oid() -> Oid {
+        pg_sys::REGCLASSOID
+    }
+}
+
+// SAFETY: an oid by value.
+unsafe impl BoxRet for Regclass {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(Datum::from(self.0)) }
+    }
+}
+
+/// A date as PostgreSQL stores it, with its infinities.
+pub struct RawDate(pub i32);
+argument!(RawDate, "date", |datum: Datum| RawDate(datum.value() as i32));
+
+impl RawDate {
+    pub fn is_infinite(&self) -> bool {
+        self.0 == i32::MIN || self.0 == i32::MAX
+    }
+
+    pub fn text(&self) -> String {
+        value::to_text(pg_sys::DATEOID, Datum::from(self.0))
+    }
+}
+
+/// json as it was typed.
+pub struct JsonText(pub String);
+argument!(JsonText, "json", |datum: Datum| JsonText(value::to_text(pg_sys::JSONOID, datum)));
+
+/// An interval in its text form.
+pub struct IntervalText(pub String);
+argument!(IntervalText, "interval", |datum: Datum| IntervalText(value::to_text(pg_sys::INTERVALOID, datum)));
+
+/// Arrays, left as they are.
+macro_rules! arrays {
+    ($($name:ident, $sql:literal, $oid:expr;)*) => {$(
+        pub struct $name(pub Datum);
+        argument!($name, $sql, $name);
+        result!($name, $oid);
+    )*};
+}
+
+arrays! {
+    SmallintArray, "smallint[]", pg_sys::INT2ARRAYOID;
+    IntegerArray, "integer[]", pg_sys::INT4ARRAYOID;
+    BigintArray, "bigint[]", pg_sys::INT8ARRAYOID;
+    RealArray, "real[]", pg_sys::FLOAT4ARRAYOID;
+    DoubleArray, "double precision[]", pg_sys::FLOAT8ARRAYOID;
+    NumericArray, "numeric[]", pg_sys::NUMERICARRAYOID;
+    RawNumeric, "numeric", pg_sys::NUMERICOID;
+}

@@ -1,0 +1,17 @@
+//! The one door to PostgreSQL's C interface: safe wrappers, one small file a subject.
+//!
+//! All hand-written `unsafe` of the crate lives below this module.
+#![allow(unsafe_code)]
+
+pub mod array;
+pub mod bulk;
+pub mod compare;
+pub mod expression;
+pub mod function;
+pub mod identity;
+pub mod memory;
+pub mod receiver;
+pub mod spi;
+pub mod table;
+pub mod value;
+mod version;

@@ -1,0 +1,92 @@
+//! Rows of a running query, handed to Rust one by one as the executor makes them.
+
+use crate::error::Error;
+use pgrx::pg_sys::{self, Datum};
+use pgrx::{FromDatum, pg_guard};
+use std::ffi::c_int;
+use std::ops::ControlFlow;
+
+/// One row of a query: valid until the next one.
+#[derive(Clone, Copy)]
+pub struct Row {
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Row {
+    /// The value of column `index` (from 0), None for NULL. By-reference values point into the row.
+    #[inline]
+    pub fn datum(&self, index: usize) -> Option<Datum> {
+        // SAFETY: the receiver deformed all columns; the query has more than `index` of them.
+        unsafe {
+            debug_assert!(index < (*self.slot).tts_nvalid as usize);
+            if *(*self.slot).tts_isnull.add(index) {
+                None
+            } else {
+                Some(*(*self.slot).tts_values.add(index))
+            }
+        }
+    }
+
+    /// The value of column `index`, converted; the type must be the column's.
+    pub fn get<T: FromDatum>(&self, index: usize) -> Option<T> {
+        let datum = self.datum(index)?;
+        // SAFETY: the callers name the column's own type.
+        unsafe { T::from_datum(datum, false) }
+    }
+}
+
+/// What a statement does with its rows; a break or an error stops the query.
+pub type EachRow<'a> = &'a mut dyn FnMut(Row) -> Result<ControlFlow<()>, Error>;
+
+/// A DestReceiver that calls a closure; its first field is what the executor knows.
+#[repr(C)]
+pub struct Receiver<'a> {
+    head: pg_sys::DestReceiver,
+    each: EachRow<'a>,
+    pub failure: Option<Error>,
+}
+
+impl<'a> Receiver<'a> {
+    pub fn new(each: EachRow<'a>) -> Self {
+        Receiver {
+            head: pg_sys::DestReceiver {
+                receiveSlot: Some(receive),
+                rStartup: Some(startup),
+                rShutdown: Some(ignore),
+                rDestroy: Some(ignore),
+                mydest: pg_sys::CommandDest::DestTuplestore,
+            },
+            each,
+            failure: None,
+        }
+    }
+
+    pub fn as_dest(&mut self) -> *mut pg_sys::DestReceiver {
+        std::ptr::from_mut(self).cast()
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, head: *mut pg_sys::DestReceiver) -> bool {
+    // SAFETY: the executor passes back the receiver it was given, which outlives the query, and a filled slot.
+    unsafe {
+        let receiver = &mut *head.cast::<Receiver>();
+        let columns = (*(*slot).tts_tupleDescriptor).natts;
+        if c_int::from((*slot).tts_nvalid) < columns {
+            pg_sys::slot_getsomeattrs_int(slot, columns);
+        }
+        match (receiver.each)(Row { slot }) {
+            Ok(flow) => flow.is_continue(),
+            Err(error) => {
+                receiver.failure = Some(error);
+                false
+            }
+        }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn startup(_head: *mut pg_sys::DestReceiver, _operation: c_int, _columns: pg_sys::TupleDesc) {}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn ignore(_head: *mut pg_sys::DestReceiver) {}

@@ -1,0 +1,168 @@
+//! SQL statements: text, bound values, and rows handed to a closure.
+//!
+//! An error of PostgreSQL unwinds with its own SQLSTATE; only errors of closures come back as `Err`.
+
+use super::receiver::{Receiver, Row};
+use crate::error::Error;
+use pgrx::IntoDatum;
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::ffi::CString;
+use std::ops::ControlFlow;
+
+/// A bound value.
+#[derive(Clone, Copy)]
+pub struct Param {
+    pub oid: Oid,
+    pub value: Option<Datum>,
+}
+
+/// One statement and its values.
+pub struct Statement {
+    sql: CString,
+    params: Vec<Param>,
+    parallel: bool,
+}
+
+impl Statement {
+    /// Each statement sees everything done so far in this transaction; one that only reads takes no transaction id.
+    pub fn new(sql: &str) -> Self {
+        let sql = CString::new(sql.replace('\0', "")).unwrap_or_default();
+        Statement { sql, params: Vec::new(), parallel: true }
+    }
+
+    /// Keeps the plan in this process, so that the closure may run statements that write while the query runs.
+    pub fn serial_if(mut self, serial: bool) -> Self {
+        self.parallel = !serial;
+        self
+    }
+
+    pub fn bind<T: IntoDatum>(self, value: T) -> Self {
+        let value = value.into_datum();
+        self.bind_param(Param { oid: T::type_oid(), value })
+    }
+
+    pub fn bind_param(mut self, param: Param) -> Self {
+        self.params.push(param);
+        self
+    }
+
+    /// Runs it; the number of rows processed.
+    pub fn run(self) -> u64 {
+        self.execute(None)
+    }
+
+    /// Runs it and calls `each` with every row.
+    pub fn each(self, mut each: impl FnMut(Row) -> Result<(), Error>) -> Result<(), Error> {
+        self.each_until(|row| each(row).map(ControlFlow::Continue))
+    }
+
+    /// Runs it and calls `each` with every row until that breaks.
+    pub fn each_until(self, mut each: impl FnMut(Row) -> Result<ControlFlow<()>, Error>) -> Result<(), Error> {
+        let mut receiver = Receiver::new(&mut each);
+        self.execute(Some(&mut receiver));
+        receiver.failure.map_or(Ok(()), Err)
+    }
+
+    /// All rows, converted; in order.
+    pub fn map<T>(self, mut convert: impl FnMut(Row) -> T) -> Vec<T> {
+        let mut rows = Vec::new();
+        let mut each = |row: Row| {
+            rows.push(convert(row));
+            Ok(ControlFlow::Continue(()))
+        };
+        let mut receiver = Receiver::new(&mut each);
+        self.execute(Some(&mut receiver));
+        rows
+    }
+
+    /// The first row, converted.
+    pub fn first<T>(self, convert: impl FnMut(Row) -> T) -> Option<T> {
+        self.map(convert).into_iter().next()
+    }
+
+    /// Whether there is a row.
+    pub fn exists(self) -> bool {
+        self.first(|_| ()).is_some()
+    }
+
+    fn execute(self, receiver: Option<&mut Receiver>) -> u64 {
+        connected(|| {
+            let plan = Prepared::make(&self.sql, &self.params, self.parallel);
+            plan.execute(&self.params, receiver)
+        })
+    }
+}
+
+/// A prepared statement for many executions, valid inside `connected`.
+pub struct Prepared {
+    plan: pg_sys::SPIPlanPtr,
+}
+
+impl Prepared {
+    pub fn new(sql: &str, types: &[Oid]) -> Self {
+        let params: Vec<Param> = types.iter().map(|oid| Param { oid: *oid, value: None }).collect();
+        let sql = CString::new(sql).unwrap_or_default();
+        let prepared = connected(|| {
+            let prepared = Self::make(&sql, &params, false);
+            // SAFETY: the plan was just made; keeping it moves it out of this connection's memory.
+            unsafe { pg_sys::SPI_keepplan(prepared.plan) };
+            prepared
+        });
+        prepared
+    }
+
+    /// Runs it, writing; the number of rows processed.
+    pub fn run(&self, params: &[Param]) -> u64 {
+        connected(|| self.execute(params, None))
+    }
+
+    fn make(sql: &CString, params: &[Param], parallel: bool) -> Self {
+        let mut types: Vec<Oid> = params.iter().map(|param| param.oid).collect();
+        let options = if parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };
+        // SAFETY: inside an SPI connection; a wrong statement raises its own error.
+        let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), types.len() as i32, types.as_mut_ptr(), options) };
+        Prepared { plan }
+    }
+
+    fn execute(&self, params: &[Param], receiver: Option<&mut Receiver>) -> u64 {
+        // SAFETY: inside an SPI connection, with a valid plan and as many values as it has parameters.
+        unsafe {
+            let list = pg_sys::makeParamList(params.len() as i32);
+            let slots = (*list).params.as_mut_slice(params.len());
+            for (slot, param) in slots.iter_mut().zip(params) {
+                slot.value = param.value.unwrap_or(Datum::null());
+                slot.isnull = param.value.is_none();
+                slot.pflags = pg_sys::PARAM_FLAG_CONST as u16;
+                slot.ptype = param.oid;
+            }
+            let options = pg_sys::SPIExecuteOptions {
+                params: if params.is_empty() { std::ptr::null_mut() } else { list },
+                read_only: false,
+                dest: receiver.map_or(std::ptr::null_mut(), |receiver| receiver.as_dest()),
+                ..Default::default()
+            };
+            pg_sys::SPI_execute_plan_extended(self.plan, &options);
+            pg_sys::SPI_processed
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the plan is ours; while an error unwinds it is left to the abort.
+            unsafe { pg_sys::SPI_freeplan(self.plan) };
+        }
+    }
+}
+
+/// Runs `work` inside an SPI connection.
+fn connected<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: connect and finish are paired; on an error the abort ends the connection.
+    unsafe {
+        pg_sys::SPI_connect();
+        let result = work();
+        pg_sys::SPI_finish();
+        result
+    }
+}

@@ -1,0 +1,176 @@
+//! Values whose type is known at run time only: copies that outlive a row, equality, text.
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::ffi::{CStr, CString};
+
+/// How values of a type are stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Layout {
+    pub oid: Oid,
+    pub length: i16,
+    pub by_value: bool,
+    pub align: i8,
+}
+
+impl Layout {
+    pub fn of(oid: Oid) -> Self {
+        let (mut length, mut by_value, mut align) = (0, false, 0);
+        // SAFETY: out parameters are valid; an unknown oid raises a PostgreSQL error.
+        unsafe { pg_sys::get_typlenbyvalalign(oid, &mut length, &mut by_value, &mut align) };
+        Layout { oid, length, by_value, align: align as i8 }
+    }
+
+    /// A copy in the current memory context, detoasted.
+    pub fn copy(self, value: Datum) -> Datum {
+        if self.by_value {
+            return value;
+        }
+        // SAFETY: value is a non-null datum of this type.
+        unsafe {
+            if self.length == -1 {
+                return Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()));
+            }
+            let bytes: *const u8 = value.cast_mut_ptr();
+            let size = match self.length {
+                -2 => CStr::from_ptr(bytes.cast()).to_bytes_with_nul().len(),
+                length => length as usize,
+            };
+            let copy = pg_sys::palloc(size).cast::<u8>();
+            std::ptr::copy_nonoverlapping(bytes, copy, size);
+            Datum::from(copy)
+        }
+    }
+
+    /// Whether two values have the same bytes, after detoasting.
+    pub fn same(self, left: Datum, right: Datum) -> bool {
+        if self.by_value {
+            return left.value() == right.value();
+        }
+        self.bytes(left, |left| self.bytes(right, |right| left == right))
+    }
+
+    /// Calls `read` with the stored bytes of a by-reference value: of a varlena without its header.
+    fn bytes<T>(self, value: Datum, read: impl FnOnce(&[u8]) -> T) -> T {
+        // SAFETY: value is a non-null by-reference datum of this type; a detoasted copy is freed after use.
+        unsafe {
+            match self.length {
+                -1 => {
+                    let raw: *mut pg_sys::varlena = value.cast_mut_ptr();
+                    let plain = pg_sys::pg_detoast_datum_packed(raw);
+                    let length = pgrx::varsize_any_exhdr(plain);
+                    let data = pgrx::vardata_any(plain).cast::<u8>();
+                    let result = read(std::slice::from_raw_parts(data, length));
+                    if plain != raw {
+                        pg_sys::pfree(plain.cast());
+                    }
+                    result
+                }
+                -2 => read(CStr::from_ptr(value.cast_mut_ptr()).to_bytes()),
+                length => read(std::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), length as usize)),
+            }
+        }
+    }
+}
+
+/// A value of any type, owned by Rust.
+#[derive(Clone, Debug)]
+pub enum Image {
+    Word(usize),
+    /// The bytes, in eight-byte units so that any type's alignment holds.
+    Block(Box<[u64]>),
+}
+
+impl Image {
+    pub fn of(layout: Layout, value: Datum) -> Self {
+        if layout.by_value {
+            return Image::Word(value.value());
+        }
+        // SAFETY: value is a non-null datum of this layout; the copy has exactly `size` bytes.
+        unsafe {
+            let (pointer, size, temporary) = match layout.length {
+                -1 => {
+                    let raw: *mut pg_sys::varlena = value.cast_mut_ptr();
+                    let plain = pg_sys::pg_detoast_datum(raw);
+                    (plain.cast::<u8>(), pgrx::varsize_any(plain), plain != raw)
+                }
+                -2 => {
+                    let text: *mut u8 = value.cast_mut_ptr();
+                    (text, CStr::from_ptr(text.cast()).to_bytes_with_nul().len(), false)
+                }
+                length => (value.cast_mut_ptr::<u8>(), length as usize, false),
+            };
+            let mut block = vec![0u64; size.div_ceil(8)].into_boxed_slice();
+            std::ptr::copy_nonoverlapping(pointer, block.as_mut_ptr().cast(), size);
+            if temporary {
+                pg_sys::pfree(pointer.cast());
+            }
+            Image::Block(block)
+        }
+    }
+
+    /// A datum that is valid as long as the image lives and is not changed.
+    pub fn datum(&self) -> Datum {
+        match self {
+            Image::Word(word) => Datum::from(*word),
+            Image::Block(block) => Datum::from(block.as_ptr()),
+        }
+    }
+
+    /// Bytes of memory beside the enum itself.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Image::Word(_) => 0,
+            Image::Block(block) => block.len() * 8 + 16,
+        }
+    }
+}
+
+/// The value written by its type's output function.
+pub fn to_text(oid: Oid, value: Datum) -> String {
+    let mut function = Oid::INVALID;
+    let mut varlena = false;
+    // SAFETY: value is a non-null datum of type oid; the output is a fresh C string.
+    unsafe {
+        pg_sys::getTypeOutputInfo(oid, &mut function, &mut varlena);
+        let text = pg_sys::OidOutputFunctionCall(function, value);
+        let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+        pg_sys::pfree(text.cast());
+        owned
+    }
+}
+
+/// The value read by its type's input function, in the current memory context; raises its error.
+pub fn from_text(oid: Oid, modifier: i32, text: &str) -> Datum {
+    let mut function = Oid::INVALID;
+    let mut parameter = Oid::INVALID;
+    let text = CString::new(text).unwrap_or_default();
+    // SAFETY: the input function accepts any C string and raises an error for a wrong one.
+    unsafe {
+        pg_sys::getTypeInputInfo(oid, &mut function, &mut parameter);
+        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, modifier)
+    }
+}
+
+/// numeric arithmetic by PostgreSQL's own functions, results in the current memory context.
+pub mod numeric {
+    use super::{Datum, pg_sys};
+
+    pub fn add(left: Datum, right: Datum) -> Datum {
+        // SAFETY: both are non-null, detoasted numeric datums; a null flag makes it raise errors.
+        Datum::from(unsafe {
+            pg_sys::numeric_add_opt_error(left.cast_mut_ptr(), right.cast_mut_ptr(), std::ptr::null_mut())
+        })
+    }
+
+    pub fn divide(left: Datum, right: Datum) -> Datum {
+        // SAFETY: as above.
+        Datum::from(unsafe {
+            pg_sys::numeric_div_opt_error(left.cast_mut_ptr(), right.cast_mut_ptr(), std::ptr::null_mut())
+        })
+    }
+
+    pub fn from_i64(value: i64) -> Datum {
+        // SAFETY: allocates in the current memory context.
+        Datum::from(unsafe { pg_sys::int64_to_numeric(value) })
+    }
+}

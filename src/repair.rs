@@ -1,0 +1,225 @@
+//! Repair: existing snapshots brought to what the daily table says, touching only the rows that differ.
+
+use crate::catalog::Definition;
+use crate::catalog::ledger;
+use crate::error::Error;
+use crate::fold::by_key::{self, Group};
+use crate::fold::stream::Reading;
+use crate::fold::Fold;
+use crate::pg::array;
+use crate::pg::memory::Arena;
+use crate::pg::spi::Param;
+use crate::pg::table;
+use crate::pg::value::Image;
+use crate::rules::calendar::Day;
+use crate::sink::changes::{Change, RowKey, RowWriter};
+use crate::sink::leaves::Leaves;
+use pgrx::pg_sys::{Datum, Oid};
+use std::collections::{BTreeMap, HashMap};
+
+/// Past this many changed keys they are not remembered any more: all keys are compared instead.
+const MOST_KEYS: usize = 50_000;
+
+/// What changed in the daily table.
+#[derive(Default)]
+pub struct Changes {
+    wanted: bool,
+    keys: BTreeMap<Day, Vec<Vec<Image>>>,
+    count: usize,
+    /// First and last changed day once keys are not remembered any more.
+    everything: Option<(Day, Day)>,
+}
+
+impl Changes {
+    /// Changes are only collected where there are snapshots that they could touch.
+    pub fn wanted(wanted: bool) -> Self {
+        Changes { wanted, ..Default::default() }
+    }
+
+    pub fn are_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    pub fn add(&mut self, day: Day, keys: Vec<Image>) {
+        if !self.wanted {
+            return;
+        }
+        if let Some((first, last)) = self.everything {
+            self.everything = Some((first.min(day), last.max(day)));
+            return;
+        }
+        self.keys.entry(day).or_default().push(keys);
+        self.count += 1;
+        if self.count > MOST_KEYS {
+            let first = self.keys.keys().next().copied().unwrap_or(day);
+            let last = self.keys.keys().next_back().copied().unwrap_or(day);
+            self.add_everything(first, last);
+        }
+    }
+
+    /// Anything may have changed in these days.
+    pub fn add_everything(&mut self, from: Day, to: Day) {
+        let (first, last) = self.everything.unwrap_or((from, to));
+        let first = self.keys.keys().next().copied().map_or(first, |day| day.min(first));
+        let last = self.keys.keys().next_back().copied().map_or(last, |day| day.max(last));
+        self.everything = Some((first.min(from), last.max(to)));
+        self.keys.clear();
+    }
+}
+
+/// Brings all snapshots that depend on the changes to what the daily table says now; rows changed.
+pub fn repair(definition: &Definition, changes: Changes) -> Result<i64, Error> {
+    let newest = ledger::newest_snapshot(definition.target.oid);
+    let Some(newest) = newest else { return Ok(0) };
+    let mut repair = Repair::new(definition, newest);
+    if let Some((first, last)) = changes.everything {
+        repair.follow(None, first, last)?;
+    }
+    for (day, keys) in changes.keys {
+        repair.follow(Some(keys), day, day)?;
+    }
+    repair.finish()
+}
+
+struct Repair<'a> {
+    definition: &'a Definition,
+    newest: Day,
+    leaves: Leaves,
+    writers: HashMap<Oid, RowWriter>,
+    /// Rows added to or removed from each snapshot.
+    balance: BTreeMap<Day, i64>,
+    changed: i64,
+}
+
+impl<'a> Repair<'a> {
+    fn new(definition: &'a Definition, newest: Day) -> Self {
+        Repair {
+            definition,
+            newest,
+            leaves: Leaves::of(definition),
+            writers: HashMap::new(),
+            balance: BTreeMap::new(),
+            changed: 0,
+        }
+    }
+
+    /// Follows changed keys from their first changed day on, as far as their rows differ.
+    fn follow(&mut self, mut keys: Option<Vec<Vec<Image>>>, first: Day, last: Day) -> Result<(), Error> {
+        let window = self.definition.window() as i32;
+        let (mut from, mut to) = (first, last.plus(window - 1));
+        let mut stride = window.max(32);
+        while from <= self.newest {
+            let snapshots = ledger::snapshots(self.definition.target.oid, from, Some(to));
+            if !snapshots.is_empty() {
+                let unlike = self.pass(keys.as_deref(), &snapshots)?;
+                if self.definition.expire_idle || unlike.is_empty() {
+                    return Ok(());
+                }
+                keys = Some(unlike).filter(|unlike| unlike.len() <= MOST_KEYS);
+            } else if self.definition.expire_idle {
+                return Ok(());
+            }
+            (from, to) = (to.plus(1), to.plus(stride));
+            stride = stride.saturating_mul(2);
+        }
+        Ok(())
+    }
+
+    /// Compares these snapshots for some keys or all. The keys whose presence or length still differed at the last one
+    /// may differ after it, too: the days behind that do not.
+    fn pass(&mut self, keys: Option<&[Vec<Image>]>, snapshots: &[Day]) -> Result<Vec<Vec<Image>>, Error> {
+        let (Some(first), Some(last)) = (snapshots.first().copied(), snapshots.last().copied()) else {
+            return Ok(Vec::new());
+        };
+        let definition = self.definition;
+        let (base, read_from) = crate::close::base_of(definition, first);
+        let arrays = keys.map(|keys| key_arrays(definition, keys));
+        let reading = Reading::new(definition, base, (read_from, last), snapshots, arrays.as_deref());
+        let arena = Arena::new();
+        let mut unlike = Vec::new();
+        by_key::run(&reading, true, |fold, group| {
+            let alike = arena.enter(|| self.bring_key(&reading, fold, group, snapshots))?;
+            arena.reset();
+            if !alike {
+                unlike.push(group.keys.clone());
+            }
+            Ok(())
+        })?;
+        Ok(unlike)
+    }
+
+    /// Brings one key's rows; whether its presence and length agreed at the last snapshot.
+    fn bring_key(
+        &mut self,
+        reading: &Reading,
+        fold: &mut Fold,
+        group: &mut Group,
+        snapshots: &[Day],
+    ) -> Result<bool, Error> {
+        let keys: Vec<Datum> = group.key_datums().collect();
+        let mut alike = true;
+        for day in snapshots {
+            let present = group.through(fold, *day);
+            let stored = group.stored_row(*day);
+            let stored_length = match &stored {
+                Some(row) => row.values[reading.array_index(0)].as_ref().map(|array| array::length(array.datum())).transpose()?,
+                None => None,
+            };
+            alike = present == stored.is_some() && (!present || stored_length == Some(fold.length(0)));
+            let stored: Option<Vec<Option<Datum>>> =
+                stored.as_ref().map(|row| row.values.iter().map(|value| value.as_ref().map(Image::datum)).collect());
+            let mut expected = Vec::new();
+            if present {
+                fold.emit(0, &mut expected)?;
+            }
+            let change = self.writer(*day).bring(
+                &RowKey { day: *day, keys: &keys },
+                stored.as_deref(),
+                present.then_some(expected.as_slice()),
+            );
+            self.count(*day, change);
+        }
+        Ok(alike)
+    }
+
+    fn writer(&mut self, day: Day) -> &mut RowWriter {
+        let table = self.leaves.of_day(day);
+        let definition = self.definition;
+        self.writers
+            .entry(table.oid)
+            .or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
+    }
+
+    fn count(&mut self, day: Day, change: Change) {
+        let by = match change {
+            Change::None => return,
+            Change::Inserted => 1,
+            Change::Deleted => -1,
+            Change::Updated => 0,
+        };
+        self.changed += 1;
+        if by != 0 {
+            *self.balance.entry(day).or_default() += by;
+        }
+    }
+
+    fn finish(self) -> Result<i64, Error> {
+        let balance: Vec<(Day, i64)> = self.balance.into_iter().filter(|(_, by)| *by != 0).collect();
+        ledger::adjust_rows(self.definition.target.oid, &balance);
+        Ok(self.changed)
+    }
+}
+
+/// Keys as arrays, one a key column.
+fn key_arrays(definition: &Definition, keys: &[Vec<Image>]) -> Vec<Param> {
+    let columns = definition.keys.iter().enumerate();
+    columns
+        .map(|(index, key)| {
+            let elements: Vec<Option<Image>> = keys.iter().map(|key| Some(key[index].clone())).collect();
+            Param {
+                oid: table::array_type(key.layout.oid).unwrap_or(Oid::INVALID),
+                value: Some(array::write_any(key.layout, &elements)),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,198 @@
+//! Rows of a table brought to what they should be: inserted, updated or deleted one by one, and only where they differ.
+
+use super::column_types;
+use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::{Definition, Key};
+use crate::pg::array;
+use crate::pg::spi::{Param, Prepared};
+use crate::pg::table::{Table, ident};
+use crate::pg::value::Layout;
+use crate::rules::calendar::Day;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+/// What was done to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    None,
+    Inserted,
+    Updated,
+    Deleted,
+}
+
+/// Compares and writes rows of one table, whose key is the day and the key columns.
+pub struct RowWriter {
+    sql: String,
+    keys: Vec<Key>,
+    values: Vec<String>,
+    types: Vec<Oid>,
+    likeness: Vec<Likeness>,
+    insert: Option<Prepared>,
+    update: Option<Prepared>,
+    delete: Option<Prepared>,
+}
+
+/// A row's day and key.
+pub struct RowKey<'a> {
+    pub day: Day,
+    pub keys: &'a [Datum],
+}
+
+impl RowWriter {
+    /// A writer for a table with these value columns.
+    pub fn new(definition: &Definition, table: &Table, values: Vec<String>) -> Self {
+        let mut names: Vec<String> = vec![SNAPSHOT_DATE.to_owned()];
+        names.extend(definition.keys.iter().map(|key| key.name.clone()));
+        names.extend(values.iter().cloned());
+        let types = column_types(&table.columns(), &names);
+        let likeness = types[1 + definition.keys.len()..].iter().map(|oid| Likeness::of(*oid)).collect();
+        RowWriter {
+            sql: table.sql(),
+            keys: definition.keys.clone(),
+            values,
+            types,
+            likeness,
+            insert: None,
+            update: None,
+            delete: None,
+        }
+    }
+
+    /// Brings one row from what is stored to what is expected.
+    pub fn bring(
+        &mut self,
+        key: &RowKey,
+        stored: Option<&[Option<Datum>]>,
+        expected: Option<&[Option<Datum>]>,
+    ) -> Change {
+        match (stored, expected) {
+            (None, None) => Change::None,
+            (None, Some(values)) => {
+                let known = self.insert.take();
+                let statement = known.unwrap_or_else(|| Prepared::new(&self.insert_sql(), &self.types));
+                statement.run(&self.params(key, values));
+                self.insert = Some(statement);
+                Change::Inserted
+            }
+            (Some(_), None) => {
+                let width = 1 + self.keys.len();
+                let known = self.delete.take();
+                let statement =
+                    known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
+                statement.run(&self.params(key, &[]));
+                self.delete = Some(statement);
+                Change::Deleted
+            }
+            (Some(stored), Some(values)) => {
+                if self.agree(stored, values) {
+                    return Change::None;
+                }
+                let known = self.update.take();
+                let statement = known.unwrap_or_else(|| Prepared::new(&self.update_sql(), &self.types));
+                statement.run(&self.params(key, values));
+                self.update = Some(statement);
+                Change::Updated
+            }
+        }
+    }
+
+    fn agree(&self, stored: &[Option<Datum>], expected: &[Option<Datum>]) -> bool {
+        self.likeness.iter().zip(stored.iter().zip(expected)).all(|(likeness, values)| match values {
+            (None, None) => true,
+            (Some(stored), Some(expected)) => likeness.agree(*stored, *expected),
+            _ => false,
+        })
+    }
+
+    fn params(&self, key: &RowKey, values: &[Option<Datum>]) -> Vec<Param> {
+        let day = std::iter::once(Some(Datum::from(key.day.number())));
+        let keys = key.keys.iter().map(|datum| Some(*datum));
+        let all = day.chain(keys).chain(values.iter().copied());
+        all.zip(&self.types).map(|(value, oid)| Param { oid: *oid, value }).collect()
+    }
+
+    /// Day and key columns against the first parameters.
+    fn condition(&self) -> String {
+        let keys = self.keys.iter().enumerate();
+        let same = keys.map(|(index, key)| {
+            format!(" AND t.{} {} ${}", ident(&key.name), key.equality, index + 2)
+        });
+        format!("t.{SNAPSHOT_DATE} = $1{}", same.collect::<String>())
+    }
+
+    fn insert_sql(&self) -> String {
+        let keys = self.keys.iter().map(|key| ident(&key.name));
+        let names: Vec<String> =
+            std::iter::once(SNAPSHOT_DATE.to_owned()).chain(keys).chain(self.values.iter().map(|name| ident(name))).collect();
+        let numbers: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
+        format!("INSERT INTO {} ({}) VALUES ({})", self.sql, names.join(", "), numbers.join(", "))
+    }
+
+    fn delete_sql(&self) -> String {
+        format!("DELETE FROM {} AS t WHERE {}", self.sql, self.condition())
+    }
+
+    fn update_sql(&self) -> String {
+        let first = self.keys.len() + 2;
+        let values = self.values.iter().enumerate();
+        let set: Vec<String> = values.map(|(index, name)| format!("{} = ${}", ident(name), first + index)).collect();
+        format!("UPDATE {} AS t SET {} WHERE {}", self.sql, set.join(", "), self.condition())
+    }
+}
+
+/// When two values of a column count as the same. Sums of floating point numbers depend on the order of the rows, so
+/// that a difference in the last digits says nothing.
+enum Likeness {
+    Bytes(Layout),
+    Real,
+    Double,
+    Reals,
+    Doubles,
+}
+
+/// Closer than the law asks, and far wider than what the order of rows changes.
+const DOUBLE_TOLERANCE: f64 = 1e-12;
+const REAL_TOLERANCE: f64 = 1e-6;
+
+impl Likeness {
+    fn of(oid: Oid) -> Self {
+        match oid {
+            pg_sys::FLOAT4OID => Likeness::Real,
+            pg_sys::FLOAT8OID => Likeness::Double,
+            pg_sys::FLOAT4ARRAYOID => Likeness::Reals,
+            pg_sys::FLOAT8ARRAYOID => Likeness::Doubles,
+            _ => Likeness::Bytes(Layout::of(oid)),
+        }
+    }
+
+    fn agree(&self, left: Datum, right: Datum) -> bool {
+        let real = |datum: Datum| f64::from(f32::from_bits(datum.value() as u32));
+        let double = |datum: Datum| f64::from_bits(datum.value() as u64);
+        match self {
+            Likeness::Bytes(layout) => layout.same(left, right),
+            Likeness::Real => close(real(left), real(right), REAL_TOLERANCE),
+            Likeness::Double => close(double(left), double(right), DOUBLE_TOLERANCE),
+            Likeness::Reals => arrays_close::<f32>(left, right, REAL_TOLERANCE),
+            Likeness::Doubles => arrays_close::<f64>(left, right, DOUBLE_TOLERANCE),
+        }
+    }
+}
+
+fn close(left: f64, right: f64, tolerance: f64) -> bool {
+    left == right
+        || (left.is_nan() && right.is_nan())
+        || (left - right).abs() <= tolerance * left.abs().max(right.abs())
+}
+
+fn arrays_close<T: Copy + Into<f64>>(left: Datum, right: Datum, tolerance: f64) -> bool {
+    let read = |array| {
+        let mut elements: Vec<Option<T>> = Vec::new();
+        array::read_fixed(array, usize::MAX, &mut elements).map(|()| elements)
+    };
+    let (Ok(left), Ok(right)) = (read(left), read(right)) else { return false };
+    left.len() == right.len()
+        && left.iter().zip(&right).all(|pair| match pair {
+            (None, None) => true,
+            (Some(left), Some(right)) => close((*left).into(), (*right).into(), tolerance),
+            _ => false,
+        })
+}

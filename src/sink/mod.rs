@@ -1,0 +1,168 @@
+//! Where snapshot rows go: straight into the table where that is right, else through INSERT. Both give the same rows.
+
+pub mod changes;
+pub mod leaves;
+mod partitions;
+pub mod suitable;
+
+use crate::catalog::Definition;
+use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::error::Error;
+use crate::pg::bulk::BulkWriter;
+use crate::pg::memory::Arena;
+use crate::pg::spi::{Param, Prepared};
+use crate::pg::table::{Column, Table, ident};
+use crate::rules::calendar::Day;
+use partitions::Partitions;
+use pgrx::pg_sys::{Datum, Oid};
+
+/// Takes the rows of new snapshots, day after day.
+pub struct Sink {
+    kind: Kind,
+    partitions: Partitions,
+    /// Names of the columns that rows have, in their order.
+    columns: Vec<String>,
+    rows: i64,
+}
+
+enum Kind {
+    Bulk { writer: Option<LeafWriter> },
+    Sql(SqlWriter),
+}
+
+/// What a row is made of, in the order keys, arrays and totals; the day is added by the sink.
+pub type RowValues = Vec<Option<Datum>>;
+
+impl Sink {
+    /// Makes ready for the snapshots of these days, ascending: their partitions are made where they are missing.
+    pub fn open(definition: &Definition, days: &[Day]) -> Self {
+        let mut columns: Vec<String> = definition.keys.iter().map(|key| key.name.clone()).collect();
+        columns.extend(definition.value_columns());
+        columns.push(SNAPSHOT_DATE.to_owned());
+        let partitions = Partitions::prepare(definition, days);
+        let direct = partitions.are_plain() && suitable::for_direct_write(definition.target.oid, &columns);
+        let kind = if direct {
+            Kind::Bulk { writer: None }
+        } else {
+            partitions.attach();
+            Kind::Sql(SqlWriter::new(&definition.target, &columns))
+        };
+        Sink { kind, partitions, columns, rows: 0 }
+    }
+
+    /// Whether the query that feeds the sink must not use parallel workers.
+    pub fn needs_serial_query(&self) -> bool {
+        matches!(self.kind, Kind::Sql(_))
+    }
+
+    /// Writes one row of the snapshot of `day`; `fill` makes its values in memory that lives until they are written.
+    pub fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
+        self.rows += 1;
+        match &mut self.kind {
+            Kind::Sql(writer) => writer.write(day, fill),
+            Kind::Bulk { writer } => {
+                if writer.as_ref().is_none_or(|leaf| !leaf.takes(day)) {
+                    if let Some(full) = writer.take() {
+                        full.bulk.finish();
+                    }
+                    *writer = Some(LeafWriter::open(self.partitions.leaf(day), &self.columns));
+                }
+                writer.as_mut().map_or(Ok(()), |leaf| leaf.write(day, fill))
+            }
+        }
+    }
+
+    /// Rows written so far.
+    pub fn rows(&self) -> i64 {
+        self.rows
+    }
+
+    /// Writes what is left and attaches the partitions that were made.
+    pub fn finish(self) {
+        if let Kind::Bulk { writer } = self.kind {
+            if let Some(leaf) = writer {
+                leaf.bulk.finish();
+            }
+            self.partitions.attach();
+        }
+    }
+}
+
+/// The bulk writer of one partition, or of the whole table.
+struct LeafWriter {
+    bulk: BulkWriter,
+    days: (Day, Day),
+    /// Where each value goes.
+    places: Vec<usize>,
+    values: RowValues,
+}
+
+impl LeafWriter {
+    fn open((table, days): (Oid, (Day, Day)), columns: &[String]) -> Self {
+        let places = places(table, columns);
+        LeafWriter { bulk: BulkWriter::open(table), days, values: Vec::with_capacity(places.len()), places }
+    }
+
+    fn takes(&self, day: Day) -> bool {
+        (self.days.0..=self.days.1).contains(&day)
+    }
+
+    fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
+        let (places, row) = (&self.places, &mut self.values);
+        self.bulk.push(|values, nulls| {
+            row.clear();
+            fill(row)?;
+            row.push(Some(Datum::from(day.number())));
+            for (value, place) in row.iter().zip(places) {
+                if let Some(value) = value {
+                    values[*place] = *value;
+                    nulls[*place] = false;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The attribute index of each column in a table.
+pub fn places(table: Oid, columns: &[String]) -> Vec<usize> {
+    let present = Table::find(table).map(|table| table.columns()).unwrap_or_default();
+    let place = |name: &String| present.iter().find(|column| column.name == *name).map_or(0, |column| column.number);
+    columns.iter().map(|name| (place(name).max(1) - 1) as usize).collect()
+}
+
+/// INSERT, row by row: for tables with triggers, rules, row security, generated columns, and foreign ones.
+struct SqlWriter {
+    insert: Prepared,
+    types: Vec<Oid>,
+    arena: Arena,
+    values: RowValues,
+}
+
+impl SqlWriter {
+    fn new(target: &Table, columns: &[String]) -> Self {
+        let types = column_types(&target.columns(), columns);
+        let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
+        let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
+        let sql = format!("INSERT INTO {} ({}) VALUES ({})", target.sql(), names.join(", "), numbers.join(", "));
+        SqlWriter { insert: Prepared::new(&sql, &types), types, arena: Arena::new(), values: Vec::new() }
+    }
+
+    fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
+        let row = &mut self.values;
+        row.clear();
+        self.arena.enter(|| fill(row))?;
+        row.push(Some(Datum::from(day.number())));
+        let params: Vec<Param> =
+            row.iter().zip(&self.types).map(|(value, oid)| Param { oid: *oid, value: *value }).collect();
+        self.insert.run(&params);
+        self.arena.reset();
+        Ok(())
+    }
+}
+
+/// The types of named columns.
+pub fn column_types(present: &[Column], names: &[String]) -> Vec<Oid> {
+    let type_of = |name: &String| present.iter().find(|column| column.name == *name).map(|column| column.type_oid);
+    names.iter().map(|name| type_of(name).unwrap_or(Oid::INVALID)).collect()
+}

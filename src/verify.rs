@@ -1,0 +1,206 @@
+//! The law, checked: snapshots recomputed from the source by one set-based query that knows nothing of the fold.
+
+use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::{Definition, Metric, State, ledger, notes};
+use crate::error::Error;
+use crate::pg::spi::Statement;
+use crate::pg::table::{ident, literal, type_sql};
+use crate::rules::calendar::Day;
+use crate::rules::window::{Rollup, Shape};
+use pgrx::JsonB;
+use pgrx::pg_sys;
+
+/// One column of one row that is not what the source says.
+pub struct Difference {
+    pub day: Day,
+    pub key: serde_json::Value,
+    pub column: String,
+    pub stored: Option<String>,
+    pub expected: Option<String>,
+}
+
+/// Compares all closed, clean days of a range with the source.
+pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) -> Result<Vec<Difference>, Error> {
+    let Some(start) = definition.start else { return Ok(Vec::new()) };
+    let from = from.unwrap_or(start);
+    let Some(to) = to.or_else(|| ledger::newest_snapshot(definition.target.oid)) else { return Ok(Vec::new()) };
+    if from > to {
+        return Err(Error::ReversedRange { from, to });
+    }
+    let days = clean_days(definition, start, from, to);
+    let Some(last) = days.last().copied() else { return Ok(Vec::new()) };
+    let numbers: Vec<i32> = days.iter().map(|day| day.number()).collect();
+    let found = Statement::new(&Query { definition, start, last }.sql()).bind(numbers).map(|row| Difference {
+        day: Day::stored(row.get(0).unwrap_or_default()),
+        key: row.get::<JsonB>(1).map_or(serde_json::Value::Null, |key| key.0),
+        column: row.get(2).unwrap_or_default(),
+        stored: row.get(3),
+        expected: row.get(4),
+    });
+    Ok(found)
+}
+
+/// Closed days without a note that could touch them; says in a NOTICE which are left out.
+fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Day> {
+    let entries = ledger::entries(definition.target.oid, from, to);
+    let closed: Vec<Day> =
+        entries.iter().filter(|entry| entry.state == State::Closed).map(|entry| entry.day).collect();
+    let noted = notes::read(definition.target.oid, to).iter().map(|note| note.day.unwrap_or(start)).min();
+    let Some(noted) = noted else { return closed };
+    let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
+    if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {
+        pgrx::notice!("days {first} to {last} of {} are left out: late changes wait", definition.target.label());
+    }
+    clean
+}
+
+struct Query<'a> {
+    definition: &'a Definition,
+    start: Day,
+    last: Day,
+}
+
+impl Query<'_> {
+    fn sql(&self) -> String {
+        let definition = self.definition;
+        let keys = definition.key_list("");
+        let names: Vec<String> = definition.keys.iter().map(|key| ident(&key.name)).collect();
+        let keyed: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
+        let window = definition.window();
+        let length = match definition.shape {
+            Shape::Ragged => format!("least({window}, d.day - k.first_day + 1)"),
+            Shape::Padded => window.to_string(),
+        };
+        let expired = if definition.expire_idle { "HAVING bool_or(has_events)" } else { "" };
+        format!(
+            "WITH e AS MATERIALIZED (
+                 SELECT {SNAPSHOT_DATE} AS day, {keys}, {metrics} FROM {aggregate}(DATE '{start}', DATE '{last}')
+                 WHERE {keyed}),
+             k AS (SELECT {keys}, min(day) AS first_day FROM e GROUP BY {keys}),
+             d AS (SELECT DATE '2000-01-01' + number AS day FROM pg_catalog.unnest($1) AS number),
+             cells AS (
+                 SELECT d.day, {k_keys}, i, e.day IS NOT NULL AS has_events, {cells}
+                 FROM d JOIN k ON k.first_day <= d.day
+                 CROSS JOIN LATERAL pg_catalog.generate_series(0, {length} - 1) AS i
+                 LEFT JOIN e ON e.day = d.day - i AND {e_is_k}),
+             x AS (SELECT day, {keys}, true AS present, {expected} FROM cells GROUP BY day, {keys} {expired}),
+             s AS (SELECT {SNAPSHOT_DATE} AS day, {keys}, true AS present, {values} FROM {target}
+                   WHERE {SNAPSHOT_DATE} IN (SELECT day FROM d))
+             SELECT coalesce(x.day, s.day) - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
+                    c.name, c.stored, c.expected
+             FROM x FULL JOIN s ON x.day = s.day AND {x_is_s}
+             CROSS JOIN LATERAL (VALUES {comparisons}) AS c (name, stored, expected, agree)
+             WHERE NOT c.agree
+             ORDER BY coalesce(x.day, s.day), {ordered}",
+            metrics = metrics.join(", "),
+            aggregate = definition.aggregate,
+            start = self.start,
+            last = self.last,
+            keyed = keyed.join(" AND "),
+            k_keys = definition.key_list("k."),
+            cells = self.cells(),
+            e_is_k = self.same("e.", "k."),
+            expected = self.expected(),
+            values = definition.value_columns().iter().map(|name| ident(name)).collect::<Vec<_>>().join(", "),
+            target = definition.target.sql(),
+            json = self.each_key(|key, name| format!("{}, coalesce(x.{name}, s.{name})", literal(key))),
+            x_is_s = self.same("x.", "s."),
+            comparisons = self.comparisons(),
+            ordered = self.each_key(|_, name| format!("coalesce(x.{name}, s.{name})")),
+        )
+    }
+
+    fn each_key(&self, write: impl Fn(&str, &str) -> String) -> String {
+        let keys: Vec<String> = self.definition.keys.iter().map(|key| write(&key.name, &ident(&key.name))).collect();
+        keys.join(", ")
+    }
+
+    fn same(&self, left: &str, right: &str) -> String {
+        let keys: Vec<String> = self.definition.keys.iter().map(|key| key.equal(left, right)).collect();
+        keys.join(" AND ")
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = (usize, &Metric)> {
+        self.definition.metrics.iter().enumerate()
+    }
+
+    /// Each metric's value of one day, or its zero.
+    fn cells(&self) -> String {
+        let cell = |(index, metric): (usize, &Metric)| {
+            let column = ident(&metric.daily_column);
+            let name = type_sql(metric.element.oid, metric.modifier);
+            let zero = metric.zero.as_ref().map_or("NULL".to_owned(), |zero| literal(zero));
+            format!("coalesce(e.{column}, {zero}::{name}) AS m{index}")
+        };
+        self.metrics().map(cell).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Arrays and totals from the cells.
+    fn expected(&self) -> String {
+        let mut columns = Vec::new();
+        for (index, metric) in self.metrics() {
+            columns.push(format!("pg_catalog.array_agg(m{index} ORDER BY i) AS {}", ident(&metric.array_column())));
+            for window in self.definition.windows.iter().filter(|_| metric.rollup != Rollup::None) {
+                let total = total_sql(metric.rollup, index, *window);
+                columns.push(format!("{total} AS {}", ident(&metric.total_column(*window))));
+            }
+        }
+        columns.join(", ")
+    }
+
+    /// One row a column: name, stored, expected, and whether they agree; first whether the row is there at all.
+    fn comparisons(&self) -> String {
+        let shown = |alias: &str| format!("CASE WHEN {alias}.present THEN 'present' ELSE 'missing' END");
+        let both = "coalesce(x.present AND s.present, false)";
+        let mut rows = vec![format!("('(row)', {}, {}, {both})", shown("s"), shown("x"))];
+        let columns = self.definition.target.columns();
+        for name in self.definition.value_columns() {
+            let oid = columns.iter().find(|column| column.name == name).map_or(pg_sys::InvalidOid, |column| column.type_oid);
+            let quoted = ident(&name);
+            let agree = agreement_sql(oid, &format!("s.{quoted}"), &format!("x.{quoted}"));
+            rows.push(format!(
+                "({}, s.{quoted}::text, x.{quoted}::text, x.present IS NULL OR s.present IS NULL OR {agree})",
+                literal(&name)
+            ));
+        }
+        rows.join(", ")
+    }
+}
+
+fn total_sql(rollup: Rollup, index: usize, window: usize) -> String {
+    let within = format!("FILTER (WHERE i < {window})");
+    match rollup {
+        Rollup::Sum => format!("sum(m{index}) {within}"),
+        Rollup::Max => format!("max(m{index}) {within}"),
+        Rollup::Min => format!("min(m{index}) {within}"),
+        Rollup::Avg => format!("avg(m{index}) {within}"),
+        Rollup::Last | Rollup::None => {
+            format!("(pg_catalog.array_agg(m{index} ORDER BY i) FILTER (WHERE i < {window} AND m{index} IS NOT NULL))[1]")
+        }
+    }
+}
+
+/// SQL that says whether two values of a type agree by the law.
+fn agreement_sql(oid: pg_sys::Oid, left: &str, right: &str) -> String {
+    let near = |left: &str, right: &str, tolerance: &str| {
+        format!(
+            "({left} IS NOT DISTINCT FROM {right} OR coalesce(abs({left} - {right})
+              <= {tolerance} * greatest(abs({left}), abs({right})), false))"
+        )
+    };
+    match oid {
+        pg_sys::FLOAT4OID => near(left, right, "1e-5"),
+        pg_sys::FLOAT8OID => near(left, right, "1e-9"),
+        pg_sys::FLOAT4ARRAYOID | pg_sys::FLOAT8ARRAYOID => {
+            let tolerance = if oid == pg_sys::FLOAT4ARRAYOID { "1e-5" } else { "1e-9" };
+            let elements = near("u.a", "u.b", tolerance);
+            format!(
+                "(pg_catalog.cardinality({left}) IS NOT DISTINCT FROM pg_catalog.cardinality({right})
+                  AND NOT EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest({left}), pg_catalog.unnest({right})) AS u (a, b)
+                                  WHERE NOT {elements}))"
+            )
+        }
+        _ => format!("{left}::text IS NOT DISTINCT FROM {right}::text"),
+    }
+}
