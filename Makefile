@@ -34,8 +34,8 @@ install: ## builds and installs into the server of PG_CONFIG
 installcheck: ## regression tests on the running server that psql connects to; needs PG_CONFIG
 	@scripts/build.sh installcheck
 
-clean: ## stops our servers, removes their data and what was built; fetched tools stay
+clean: ## stops our servers, removes their data and results; compiled crates and tools stay
 	@scripts/clean.sh
 
-distclean: clean ## clean, and the fetched tools too
+distclean: clean ## clean, and all of target
 	@rm -rf target

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Stops our servers, removes their folders and what was built; the fetched tools stay.
+# Stops our servers, removes their folders, the packaged extension, logs and results;
+# compiled crates and fetched tools stay, so that the next command is quick.
 set -euo pipefail
 here=$(dirname "$0")
 . "$here/setup.sh"
@@ -9,7 +10,7 @@ main() {
     stop_demo_server
     stop_test_servers
     remove_servers
-    [[ ! -d $ROOT/target ]] || find "$ROOT/target" -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +
+    rm -rf "$ROOT"/target/{package,log,regress} "$ROOT"/target/for-*/package
 }
 
 # Left behind only when a test run was killed.

@@ -66,11 +66,11 @@ advance_snapshots() {
 }
 
 show_snapshots() {
-    local columns='product_id, sell_array, return_array, reorder_array, total_sell_7d'
-    printf '\nThe snapshot of 2024-12-14, five products:\n'
-    show "SELECT $columns FROM sales.daily_cumulate WHERE snapshot_date = '2024-12-14' ORDER BY product_id LIMIT 5"
-    printf 'The latest one, of %s:\n' "$(ask "SELECT max(snapshot_date) FROM sales.daily_cumulate_latest")"
-    show "SELECT $columns FROM sales.daily_cumulate_latest ORDER BY product_id LIMIT 5"
+    local columns='product_id, sell_array, return_array, total_sell_7d, total_return_7d'
+    printf '\nThe snapshot of 2024-12-14, the five best sellers:\n'
+    show "SELECT $columns FROM sales.daily_cumulate WHERE snapshot_date = '2024-12-14' ORDER BY total_sell_7d DESC, product_id LIMIT 5"
+    printf 'The latest, of %s:\n' "$(ask "SELECT max(snapshot_date) FROM sales.daily_cumulate_latest")"
+    show "SELECT $columns FROM sales.daily_cumulate_latest ORDER BY total_sell_7d DESC, product_id LIMIT 5"
 }
 
 show_commands() {

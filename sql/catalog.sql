@@ -1,6 +1,7 @@
 -- The extension's own tables: read by everybody, so that any role can dump its database; written by the library alone.
 
 CREATE TABLE cumulate.definition (
+    id             bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
     target         regclass    PRIMARY KEY,
     source         regclass    NOT NULL,
     daily          regclass    NOT NULL,
@@ -64,12 +65,17 @@ CREATE TABLE cumulate.run (
 );
 
 GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.run TO PUBLIC;
+GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('cumulate.definition', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.ledger', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.definition_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.note_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.run_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.note', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 
 COMMENT ON TABLE cumulate.definition IS 'Definitions of cumulative tables, one row each; read them through cumulate.tables and cumulate.definition()';
+COMMENT ON COLUMN cumulate.definition.id IS 'Number of the definition, which its triggers name';
 COMMENT ON COLUMN cumulate.definition.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.definition.source IS 'The table of events';
 COMMENT ON COLUMN cumulate.definition.daily IS 'The daily table: one row per key per day that has events';

@@ -1,13 +1,13 @@
 //! Backfill: many days, a batch at a time, each committed by the procedure that calls.
 
 use crate::catalog::runs::{self, Failure, Run};
-use crate::catalog::{Definition, ledger};
-use crate::close::{self, Again};
+use crate::catalog::{Definition, ledger, notes};
+use crate::close::{self, Again, Over};
 use crate::daily;
 use crate::error::Error;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::Changes;
-use crate::rules::calendar::{Day, days, stretches};
+use crate::rules::calendar::Day;
 
 /// Snapshot rows that a batch should have at most: some seconds of work between commits.
 const ROWS_A_BATCH: i64 = 2_000_000;
@@ -68,20 +68,21 @@ pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     Ok(())
 }
 
-/// Aggregates all days of the run that have to be, so that the source is read once whatever the batches.
+/// Aggregates all days of the run that have no snapshot behind them, so that the source is read once whatever the
+/// batches; what was noted of these days is in it. Other days are repaired with their batch.
 fn aggregate(definition: &mut Definition, run: &Run) -> Result<(), Error> {
     as_owner(definition.target.owner, || {
+        let over = Over::wait(definition, run.to);
         definition.lock();
-        let entries = ledger::entries(definition.target.oid, run.from, run.to);
-        let is_final =
-            |day: &Day| entries.iter().any(|entry| entry.day == *day && entry.state.is_final());
         let newest = ledger::newest_snapshot(definition.target.oid);
-        for (from, to) in stretches(days(run.from, run.to).filter(|day| !is_final(day))) {
-            // Days with a snapshot behind them are repaired with their batch.
-            if newest.is_none_or(|newest| newest < from) {
-                daily::refresh(definition, from, to, &mut Changes::wanted(false))?;
-            }
+        let from = newest.map_or(run.from, |newest| run.from.max(newest.plus(1)));
+        if from > run.to {
+            return Ok(());
         }
+        let mut noted = notes::read(definition.target.oid, run.to);
+        noted.retain(|note| note.day.is_some_and(|day| day >= from));
+        daily::refresh(definition, from, run.to, &over, &mut Changes::wanted(false))?;
+        notes::delete(definition.target.oid, &noted);
         Ok(())
     })
 }

@@ -8,6 +8,8 @@ use crate::error::Error;
 use crate::fold::by_day::{self, Passage};
 use crate::fold::by_key;
 use crate::fold::stream::Reading;
+use crate::late::dirt::Dirt;
+use crate::late::writers;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::{self, Changes};
 use crate::rules::calendar::{Day, days, stretches};
@@ -31,13 +33,14 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
     as_owner(definition.target.owner, || {
         let start = start(definition)?;
         check_days(definition, start, from, to)?;
+        let over = Over::wait(definition, to);
         definition.lock();
+        ledger::reopen(definition.target.oid, over.today);
         let work = Work::plan(definition, start, from, to, again);
-        let notes = notes::read(definition.target.oid, to);
-        work.refresh(definition, start, &notes)?;
-        notes::delete(definition.target.oid, &notes);
-        work.build(definition)?;
-        work.settle(definition);
+        let newest = ledger::newest_snapshot(definition.target.oid).map_or(to, |newest| newest.max(to));
+        settle_notes(definition, start, to, newest, &over, &work.again)?;
+        work.build(definition, &over)?;
+        work.settle(definition, &over);
         Ok(ledger::rows(definition.target.oid, from, to))
     })
 }
@@ -48,10 +51,11 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
     as_owner(definition.target.owner, || {
         let start = start(definition)?;
         check_days(definition, start, from, to)?;
+        let over = Over::wait(definition, to);
         definition.lock();
-        let mut changes = changes_from(definition, from);
-        daily::refresh(definition, from, to, &mut changes)?;
-        repair::repair(definition, changes)
+        let mut dirt = Dirt::default();
+        dirt.add_days(days(from, to));
+        refresh(definition, dirt, &over, None)
     })
 }
 
@@ -65,16 +69,84 @@ pub fn populate(definition: &mut Definition, day: Day) -> Result<i64, Error> {
 pub fn apply_late(definition: &mut Definition) -> Result<i64, Error> {
     check_isolation()?;
     as_owner(definition.target.owner, || {
+        let over = Over::without_waiting(definition);
         definition.lock();
+        ledger::reopen(definition.target.oid, over.today);
         let Some(start) = definition.start else { return Ok(0) };
-        let today = definition.today();
-        let notes = notes::read(definition.target.oid, today);
         let Some(newest) = ledger::newest_snapshot(definition.target.oid) else { return Ok(0) };
-        let dirty = dirty_days(start, newest, &notes);
-        let changed = refresh_days(definition, dirty.clone(), everything(&notes).then_some((start, newest)))?;
-        notes::delete(definition.target.oid, &notes);
-        Ok(changed)
+        settle_notes(definition, start, newest, newest, &over, &[])
     })
+}
+
+/// Which days are over, and whose writers have ended: what is aggregated of them now is final, but for notes.
+pub struct Over {
+    today: Day,
+    /// Days from this one on are not over.
+    before: Day,
+}
+
+impl Over {
+    /// Waits, holding nothing, for writers who began before `day` had ended.
+    pub fn wait(definition: &Definition, day: Day) -> Self {
+        let today = definition.today();
+        let last = day.min(today.minus(1));
+        let unnoted = writers::wait(definition, last);
+        if let Some(first) = unnoted {
+            pgrx::notice!("days from {first} on stay open: transactions that began then still write to the source");
+        }
+        Over { today, before: unnoted.map_or(today, |first| first.min(today)) }
+    }
+
+    pub fn without_waiting(definition: &Definition) -> Self {
+        let today = definition.today();
+        Over { today, before: today }
+    }
+
+    /// Whether a day is over.
+    pub fn is(&self, day: Day) -> bool {
+        day < self.before
+    }
+
+    fn state_of(&self, day: Day) -> State {
+        if self.is(day) { State::Closed } else { State::Open }
+    }
+}
+
+/// Repairs what notes for days up to `through` say, aggregates `again`, and deletes exactly the notes that were read;
+/// snapshot rows changed. Notes are read before the source, so that none is deleted unseen.
+fn settle_notes(
+    definition: &Definition,
+    start: Day,
+    through: Day,
+    newest: Day,
+    over: &Over,
+    again: &[Day],
+) -> Result<i64, Error> {
+    let notes = notes::read(definition.target.oid, through);
+    let mut dirt = Dirt::of(definition, start, newest, &notes);
+    dirt.add_days(again.iter().copied());
+    let everything = dirt.everything.then_some((start, newest));
+    let changed = refresh(definition, dirt, over, everything)?;
+    notes::delete(definition.target.oid, &notes);
+    Ok(changed)
+}
+
+/// Aggregates dirty days and keys again, and repairs; with `everything` all snapshots of that range are compared.
+fn refresh(definition: &Definition, dirt: Dirt, over: &Over, everything: Option<(Day, Day)>) -> Result<i64, Error> {
+    let Some(first) = dirt.first() else { return Ok(0) };
+    let newest = ledger::newest_snapshot(definition.target.oid);
+    // Changes are collected when there are snapshots that they could touch.
+    let mut changes = Changes::wanted(newest.is_some_and(|newest| newest >= first));
+    for (from, to) in stretches(dirt.days.iter().copied()) {
+        daily::refresh(definition, from, to, over, &mut changes)?;
+    }
+    for (day, keys) in dirt.keys.iter().filter(|(day, _)| !dirt.days.contains(day)) {
+        daily::refresh_keys(definition, *day, keys, &mut changes)?;
+    }
+    if let Some((from, to)) = everything {
+        changes.add_everything(from, to);
+    }
+    repair::repair(definition, changes)
 }
 
 /// The snapshot that a day's snapshot is made from, and the first day whose daily rows are read on top of it.
@@ -125,43 +197,6 @@ pub fn check_days(definition: &Definition, start: Day, from: Day, to: Day) -> Re
     Ok(())
 }
 
-/// Changes are collected when there are snapshots from `day` on that they could touch.
-fn changes_from(definition: &Definition, day: Day) -> Changes {
-    let newest = ledger::newest_snapshot(definition.target.oid);
-    Changes::wanted(newest.is_some_and(|newest| newest >= day))
-}
-
-/// Aggregates days again, and repairs; with `everything` all snapshots of that range are compared.
-fn refresh_days(
-    definition: &Definition,
-    mut dirty: Vec<Day>,
-    everything: Option<(Day, Day)>,
-) -> Result<i64, Error> {
-    dirty.sort();
-    dirty.dedup();
-    let Some(first) = dirty.first().copied() else { return Ok(0) };
-    let mut changes = changes_from(definition, first);
-    for (from, to) in stretches(dirty) {
-        daily::refresh(definition, from, to, &mut changes)?;
-    }
-    if let Some((from, to)) = everything {
-        changes.add_everything(from, to);
-    }
-    repair::repair(definition, changes)
-}
-
-fn everything(notes: &[notes::Note]) -> bool {
-    notes.iter().any(|note| note.day.is_none())
-}
-
-/// The days that notes are about, up to `to`.
-fn dirty_days(start: Day, to: Day, notes: &[notes::Note]) -> Vec<Day> {
-    if everything(notes) {
-        return days(start, to).collect();
-    }
-    notes.iter().filter_map(|note| note.day).filter(|day| (start..=to).contains(day)).collect()
-}
-
 /// What closing a range has to do.
 struct Work {
     from: Day,
@@ -191,49 +226,35 @@ impl Work {
         Work { from, to, entries, again }
     }
 
-    fn refresh(&self, definition: &Definition, start: Day, notes: &[notes::Note]) -> Result<(), Error> {
-        let newest = ledger::newest_snapshot(definition.target.oid).map_or(self.to, |newest| newest.max(self.to));
-        let mut dirty = self.again.clone();
-        dirty.extend(dirty_days(start, newest, notes));
-        refresh_days(definition, dirty, everything(notes).then_some((start, newest)))?;
-        Ok(())
-    }
-
     /// Makes the snapshots of the range that are missing.
-    fn build(&self, definition: &Definition) -> Result<(), Error> {
+    fn build(&self, definition: &Definition, over: &Over) -> Result<(), Error> {
         let present = |day: &Day| self.entries.iter().any(|entry| entry.day == *day && entry.state != State::Missing);
         let missing = days(self.from, self.to).filter(|day| !present(day));
-        let final_before = definition.today();
         for (from, to) in stretches(missing) {
-            build_stretch(definition, from, to, final_before)?;
+            build_stretch(definition, from, to, over)?;
         }
         Ok(())
     }
 
     /// Days that were open are closed once they are over: what they lacked has been repaired.
-    fn settle(&self, definition: &Definition) {
-        let today = definition.today();
-        let open = self.entries.iter().filter(|entry| entry.state == State::Open && entry.day < today);
+    fn settle(&self, definition: &Definition, over: &Over) {
+        let open = self.entries.iter().filter(|entry| entry.state == State::Open && over.is(entry.day));
         let closed: Vec<_> = open.map(|entry| (entry.day, State::Closed, None)).collect();
         ledger::record_closed(definition.target.oid, &closed);
     }
 }
 
 /// Makes the snapshots of days without a gap: in one pass while the keys fit into work_mem, else one by one.
-fn build_stretch(definition: &Definition, from: Day, to: Day, today: Day) -> Result<(), Error> {
+fn build_stretch(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<(), Error> {
     let mut next = from;
     if from < to {
-        let done = build_many(definition, from, to, today)?;
+        let done = build_many(definition, from, to, over)?;
         next = done.map_or(from, |done| done.plus(1));
     }
-    days(next, to).try_for_each(|day| build_one(definition, day, today))
+    days(next, to).try_for_each(|day| build_one(definition, day, over))
 }
 
-fn state_of(day: Day, today: Day) -> State {
-    if day < today { State::Closed } else { State::Open }
-}
-
-fn build_one(definition: &Definition, day: Day, today: Day) -> Result<(), Error> {
+fn build_one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error> {
     let (base, read_from) = base_of(definition, day);
     let reading = Reading::new(definition, base, (read_from, day), &[], None);
     let mut sink = Sink::open(definition, &[day]);
@@ -248,11 +269,11 @@ fn build_one(definition: &Definition, day: Day, today: Day) -> Result<(), Error>
     })?;
     let rows = sink.rows();
     sink.finish();
-    ledger::record_closed(definition.target.oid, &[(day, state_of(day, today), Some(rows))]);
+    ledger::record_closed(definition.target.oid, &[(day, over.state_of(day), Some(rows))]);
     Ok(())
 }
 
-fn build_many(definition: &Definition, from: Day, to: Day, today: Day) -> Result<Option<Day>, Error> {
+fn build_many(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<Option<Day>, Error> {
     let (base, read_from) = base_of(definition, from);
     let budget = identity::work_mem_bytes();
     let passage = Passage { definition, base, read_from, first: from, last: to, budget };
@@ -268,7 +289,7 @@ fn build_many(definition: &Definition, from: Day, to: Day, today: Day) -> Result
                 fold.emit(slot, row)
             })
         })?;
-        made.push((day, state_of(day, today), Some(sink.rows() - before)));
+        made.push((day, over.state_of(day), Some(sink.rows() - before)));
         Ok(())
     })?;
     sink.finish();

@@ -3,8 +3,10 @@
 use crate::catalog::Definition;
 use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS};
 use crate::catalog::ledger::{self, Counts};
+use crate::close::Over;
 use crate::error::Error;
 use crate::fold::Ticker;
+use crate::fold::stream::{KeyArrays, key_arrays};
 use crate::pg::bulk::BulkWriter;
 use crate::pg::compare::Order;
 use crate::pg::memory::Arena;
@@ -19,15 +21,26 @@ use crate::sink::{column_types, suitable};
 use pgrx::pg_sys::Datum;
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
-pub fn refresh(definition: &Definition, from: Day, to: Day, changes: &mut Changes) -> Result<(), Error> {
+pub fn refresh(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
     let mut tally = Tally::new(from, to);
     if has_rows(definition, from, to) || changes.are_wanted() {
-        compare(definition, from, to, &mut tally, changes)?;
+        compare(definition, from, to, None, &mut tally, changes)?;
     } else {
         fill(definition, from, to, &mut tally)?;
     }
-    tally.record(definition);
+    tally.record(definition, over);
     Ok(())
+}
+
+/// Aggregates some keys of a day again.
+pub fn refresh_keys(
+    definition: &Definition,
+    day: Day,
+    keys: &[Vec<Image>],
+    changes: &mut Changes,
+) -> Result<(), Error> {
+    let arrays = key_arrays(definition, keys);
+    compare(definition, day, day, Some(&arrays), &mut Tally::new(day, day), changes)
 }
 
 /// The rows of the source in a range of days are read once; NULL keys are counted and left out.
@@ -52,11 +65,10 @@ impl Tally {
         }
     }
 
-    fn record(&self, definition: &Definition) {
-        let today = definition.today();
+    fn record(&self, definition: &Definition, over: &Over) {
         let days = days(self.from, self.from.plus(self.counts.len() as i32 - 1));
         let rows: Vec<(Day, Counts, bool)> =
-            days.zip(&self.counts).map(|(day, counts)| (day, *counts, day < today)).collect();
+            days.zip(&self.counts).map(|(day, counts)| (day, *counts, over.is(day))).collect();
         ledger::record_aggregated(definition.target.oid, &rows);
     }
 }
@@ -179,21 +191,33 @@ fn compare(
     definition: &Definition,
     from: Day,
     to: Day,
+    only: Option<&KeyArrays>,
     tally: &mut Tally,
     changes: &mut Changes,
 ) -> Result<(), Error> {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     let keys = definition.key_list("");
+    // With several key columns that lets other keys through, on both sides alike.
+    let each = definition.keys.iter().enumerate();
+    let among = match only {
+        None => "true".to_owned(),
+        Some(_) => each
+            .map(|(index, key)| format!("{} {} ANY (${})", ident(&key.name), key.equality, index + 1))
+            .collect::<Vec<_>>()
+            .join(" AND "),
+    };
     let sql = format!(
-        "{} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {}, NULL FROM {}
-         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' ORDER BY day, {keys}",
+        "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {}, NULL FROM {}
+         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY day, {keys}",
         aggregate_sql(definition, from, to),
         metrics.join(", "),
         definition.daily.sql()
     );
+    let params = only.unwrap_or_default().iter();
+    let statement = params.fold(Statement::new(&sql), |statement, param| statement.bind_param(*param));
     let mut pair = Pair::new(definition);
     let mut ticker = Ticker::default();
-    Statement::new(&sql).serial_if(true).each(|row| {
+    statement.serial_if(true).each(|row| {
         ticker.tick();
         let day = row_day(&row);
         let fresh = row.datum(0).is_some_and(|kind| kind.value() == 0);
@@ -242,9 +266,12 @@ impl Pair {
         let key = |index: usize| row.datum(FIRST_KEY + index).unwrap_or(Datum::null());
         let same = self.current.as_ref().is_some_and(|(at, keys)| {
             *at == day
-                && self.orders.iter_mut().zip(keys).enumerate().all(|(index, (order, image))| {
-                    order.compare(image.datum(), key(index)).is_eq()
-                })
+                && self
+                    .orders
+                    .iter_mut()
+                    .zip(keys)
+                    .enumerate()
+                    .all(|(index, (order, image))| order.compare(image.datum(), key(index)).is_eq())
         });
         if !same {
             self.finish(changes);
@@ -267,9 +294,9 @@ impl Pair {
         };
         let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
         let (fresh, stored) = (datums(&self.fresh), datums(&self.stored));
-        let change = self.arena.enter(|| {
-            self.writer.bring(&RowKey { day, keys: &key_datums }, stored.as_deref(), fresh.as_deref())
-        });
+        let change = self
+            .arena
+            .enter(|| self.writer.bring(&RowKey { day, keys: &key_datums }, stored.as_deref(), fresh.as_deref()));
         self.arena.reset();
         if change != Change::None {
             changes.add(day, keys);

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod fold;
 mod guc;
+mod late;
 mod pg;
 mod repair;
 mod rules;
@@ -32,4 +33,5 @@ pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", finalize);
 #[allow(unsafe_code, non_snake_case)]
 pub extern "C-unwind" fn _PG_init() {
     guc::register();
+    late::collect::register();
 }

@@ -3,13 +3,11 @@
 use crate::catalog::Definition;
 use crate::catalog::ledger;
 use crate::error::Error;
-use crate::fold::by_key::{self, Group};
-use crate::fold::stream::Reading;
 use crate::fold::Fold;
+use crate::fold::by_key::{self, Group};
+use crate::fold::stream::{Reading, key_arrays};
 use crate::pg::array;
 use crate::pg::memory::Arena;
-use crate::pg::spi::Param;
-use crate::pg::table;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
 use crate::sink::changes::{Change, RowKey, RowWriter};
@@ -162,7 +160,9 @@ impl<'a> Repair<'a> {
             let present = group.through(fold, *day);
             let stored = group.stored_row(*day);
             let stored_length = match &stored {
-                Some(row) => row.values[reading.array_index(0)].as_ref().map(|array| array::length(array.datum())).transpose()?,
+                Some(row) => {
+                    row.values[reading.array_index(0)].as_ref().map(|array| array::length(array.datum())).transpose()?
+                }
                 None => None,
             };
             alike = present == stored.is_some() && (!present || stored_length == Some(fold.length(0)));
@@ -185,9 +185,7 @@ impl<'a> Repair<'a> {
     fn writer(&mut self, day: Day) -> &mut RowWriter {
         let table = self.leaves.of_day(day);
         let definition = self.definition;
-        self.writers
-            .entry(table.oid)
-            .or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
+        self.writers.entry(table.oid).or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
     }
 
     fn count(&mut self, day: Day, change: Change) {
@@ -208,18 +206,4 @@ impl<'a> Repair<'a> {
         ledger::adjust_rows(self.definition.target.oid, &balance);
         Ok(self.changed)
     }
-}
-
-/// Keys as arrays, one a key column.
-fn key_arrays(definition: &Definition, keys: &[Vec<Image>]) -> Vec<Param> {
-    let columns = definition.keys.iter().enumerate();
-    columns
-        .map(|(index, key)| {
-            let elements: Vec<Option<Image>> = keys.iter().map(|key| Some(key[index].clone())).collect();
-            Param {
-                oid: table::array_type(key.layout.oid).unwrap_or(Oid::INVALID),
-                value: Some(array::write_any(key.layout, &elements)),
-            }
-        })
-        .collect()
 }

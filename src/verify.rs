@@ -43,8 +43,7 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
 /// Closed days without a note that could touch them; says in a NOTICE which are left out.
 fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Day> {
     let entries = ledger::entries(definition.target.oid, from, to);
-    let closed: Vec<Day> =
-        entries.iter().filter(|entry| entry.state == State::Closed).map(|entry| entry.day).collect();
+    let closed: Vec<Day> = entries.iter().filter(|entry| entry.state == State::Closed).map(|entry| entry.day).collect();
     let noted = notes::read(definition.target.oid, to).iter().map(|note| note.day.unwrap_or(start)).min();
     let Some(noted) = noted else { return closed };
     let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
@@ -156,7 +155,8 @@ impl Query<'_> {
         let mut rows = vec![format!("('(row)', {}, {}, {both})", shown("s"), shown("x"))];
         let columns = self.definition.target.columns();
         for name in self.definition.value_columns() {
-            let oid = columns.iter().find(|column| column.name == name).map_or(pg_sys::InvalidOid, |column| column.type_oid);
+            let oid =
+                columns.iter().find(|column| column.name == name).map_or(pg_sys::InvalidOid, |column| column.type_oid);
             let quoted = ident(&name);
             let agree = agreement_sql(oid, &format!("s.{quoted}"), &format!("x.{quoted}"));
             rows.push(format!(
@@ -176,7 +176,9 @@ fn total_sql(rollup: Rollup, index: usize, window: usize) -> String {
         Rollup::Min => format!("min(m{index}) {within}"),
         Rollup::Avg => format!("avg(m{index}) {within}"),
         Rollup::Last | Rollup::None => {
-            format!("(pg_catalog.array_agg(m{index} ORDER BY i) FILTER (WHERE i < {window} AND m{index} IS NOT NULL))[1]")
+            format!(
+                "(pg_catalog.array_agg(m{index} ORDER BY i) FILTER (WHERE i < {window} AND m{index} IS NOT NULL))[1]"
+            )
         }
     }
 }

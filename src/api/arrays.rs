@@ -3,9 +3,7 @@
 use super::given;
 use crate::error::Error;
 use crate::fold::codec::{Any, Codec, Fixed};
-use crate::pg::function::{
-    BigintArray, DoubleArray, IntegerArray, NumericArray, RawNumeric, RealArray, SmallintArray,
-};
+use crate::pg::function::{BigintArray, DoubleArray, IntegerArray, NumericArray, RawNumeric, RealArray, SmallintArray};
 use crate::pg::value::Layout;
 use crate::rules::window::{Element, History, LONGEST_WINDOW, Overflow, Rollup, Total};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -57,19 +55,12 @@ fn window_size(argument: &'static str, given: i32, most: i32) -> Result<usize, E
 macro_rules! array_functions {
     ($shift:ident, $total:ident, $array:ident, $number:ident, $sum:ident, $oid:expr, $total_name:literal) => {
         #[pg_extern(name = "shift", immutable, parallel_safe)]
-        fn $shift(
-            history: Option<$array>,
-            newest: Option<$number>,
-            size: Option<i32>,
-        ) -> Result<$array, ErrorReport> {
+        fn $shift(history: Option<$array>, newest: Option<$number>, size: Option<i32>) -> Result<$array, ErrorReport> {
             Ok($array(shifted(&Fixed::<$number>::new($oid), history.map(|array| array.0), newest, size)?))
         }
 
         #[pg_extern(name = "total", immutable, parallel_safe)]
-        fn $total(
-            history: Option<$array>,
-            days: default!(Option<i32>, "NULL"),
-        ) -> Result<Option<$sum>, ErrorReport> {
+        fn $total(history: Option<$array>, days: default!(Option<i32>, "NULL")) -> Result<Option<$sum>, ErrorReport> {
             let codec = Fixed::<$number>::new($oid);
             Ok(summed(&codec, history.map(|array| array.0), days, $total_name)?)
         }

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod backfill;
+mod late;
 mod sales;
 mod tables;
 

@@ -86,11 +86,7 @@ fn cumulate_range(
 }
 
 #[pg_extern]
-fn restate(
-    target: Option<Regclass>,
-    from_day: Option<RawDate>,
-    to_day: Option<RawDate>,
-) -> Result<i64, ErrorReport> {
+fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> Result<i64, ErrorReport> {
     let mut definition = owned(target)?;
     let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
     Ok(close::restate(&mut definition, from, to)?)

@@ -108,11 +108,13 @@ pub const SNAPSHOT_DATE: &str = "snapshot_date";
 /// One cumulative table: what it is made of and by which rules.
 #[derive(Clone, Debug)]
 pub struct Definition {
+    pub id: i64,
     pub target: Table,
     pub source: Oid,
     pub daily: Table,
     /// The aggregate function, written as SQL calls it.
     pub aggregate: String,
+    pub aggregate_oid: Oid,
     pub time_column: String,
     pub keys: Vec<Key>,
     /// All metrics as they were typed, also those without an array.
@@ -160,8 +162,10 @@ impl Definition {
             .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Definition {
+            id: row.id,
             source: row.source,
             aggregate: row.aggregate,
+            aggregate_oid: row.aggregate_oid,
             time_column: row.time_column,
             windows: row.windows.iter().map(|window| *window as usize).collect(),
             start: row.start.map(Day::stored),
@@ -180,6 +184,16 @@ impl Definition {
             forms,
             metrics,
         })
+    }
+
+    /// The definition with this number.
+    pub fn with_id(id: i64) -> Option<Self> {
+        let target = as_extension(|| {
+            Statement::new("SELECT target::oid FROM cumulate.definition WHERE id = $1")
+                .bind(id)
+                .first(|row| row.get::<Oid>(0))
+        });
+        Self::find(target.flatten()?).ok()
     }
 
     /// Days in an array.
@@ -280,6 +294,8 @@ fn missing(table: &Table, reason: &str) -> Error {
 
 /// A row of cumulate.definition, as stored.
 struct Stored {
+    id: i64,
+    aggregate_oid: Oid,
     source: Oid,
     daily: Oid,
     aggregate: String,
@@ -305,7 +321,8 @@ fn read(target: Oid) -> Option<Stored> {
                 (SELECT pg_catalog.format('%I.%I', n.nspname, p.proname) FROM pg_catalog.pg_proc p
                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = aggregate),
                 time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01', time_zone, filter, shape,
-                expire_idle, late, lookback, partition_by, retention::text, frozen_through - DATE '2000-01-01'
+                expire_idle, late, lookback, partition_by, retention::text, frozen_through - DATE '2000-01-01',
+                id, aggregate::oid
          FROM cumulate.definition WHERE target = $1",
     )
     .bind(target)
@@ -328,6 +345,8 @@ fn read(target: Oid) -> Option<Stored> {
             partition_by: row.get(14)?,
             retention: row.get(15),
             frozen_through: row.get(16),
+            id: row.get(17)?,
+            aggregate_oid: row.get(18)?,
         })
     })
     .flatten()

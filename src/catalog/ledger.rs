@@ -202,3 +202,14 @@ pub fn rows(target: Oid, from: Day, to: Day) -> i64 {
 pub fn newest_snapshot(target: Oid) -> Option<Day> {
     newest(target, Day::stored(i32::MAX), &[State::Open, State::Closed, State::Frozen])
 }
+
+/// The clock has stepped back: closed days that are not over become open again.
+pub fn reopen(target: Oid, today: Day) {
+    as_extension(|| {
+        let ahead = "target = $1 AND state = 'closed' AND day >= DATE '2000-01-01' + $2";
+        let bound = |sql: &str| Statement::new(sql).bind(target).bind(today.number());
+        if bound(&format!("SELECT FROM cumulate.ledger WHERE {ahead} LIMIT 1")).exists() {
+            bound(&format!("UPDATE cumulate.ledger SET state = 'open', aggregated_at = NULL WHERE {ahead}")).run();
+        }
+    });
+}

@@ -1,9 +1,17 @@
 //! Notes of late changes that wait to be repaired.
 
-use crate::pg::identity::as_extension;
+use super::Definition;
+use crate::error::Error;
+use crate::late::collect::Noted;
+use crate::pg::bulk::BulkWriter;
+use crate::pg::identity::{as_extension, now, pid};
 use crate::pg::spi::Statement;
+use crate::pg::table::{self, Table};
+use crate::pg::value::{Image, to_text};
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::Oid;
+use pgrx::IntoDatum;
+use pgrx::pg_sys::{Datum, Oid};
+use std::collections::{BTreeMap, HashMap};
 
 /// A note: which day and key changed; None stands for all.
 #[derive(Clone, Debug)]
@@ -27,6 +35,8 @@ pub fn note_everything(target: Oid) {
 
 /// The notes for days up to `through`, and those for every day.
 pub fn read(target: Oid, through: Day) -> Vec<Note> {
+    // What this very transaction has changed counts, too.
+    crate::late::collect::flush();
     as_extension(|| {
         Statement::new(
             "SELECT id, day - DATE '2000-01-01', key FROM cumulate.note
@@ -72,4 +82,52 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
         .bind(to.number())
         .run()
     });
+}
+
+/// Writes notes that triggers have collected, past the executor: the writer of a source needs no right on them.
+pub fn write(pending: HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
+    let (Some(table), Some(sequence)) = (Table::named("cumulate", "note"), Table::named("cumulate", "note_id_seq"))
+    else {
+        return;
+    };
+    as_extension(|| {
+        let mut writer = BulkWriter::open(table.oid);
+        for (target, days) in pending {
+            let Ok(definition) = Definition::find(target) else { continue };
+            for (day, noted) in days {
+                let mut add = |key: Option<Vec<String>>| {
+                    let row = [
+                        table::next_value(sequence.oid).into_datum(),
+                        target.into_datum(),
+                        day.map(|day| Datum::from(day.number())),
+                        None,
+                        pid().into_datum(),
+                        now().into_datum(),
+                    ];
+                    let pushed: Result<(), Error> = writer.push(|values, nulls| {
+                        let key = key.and_then(IntoDatum::into_datum);
+                        for (index, value) in row.into_iter().enumerate() {
+                            let value = if index == KEY_COLUMN { key } else { value };
+                            nulls[index] = value.is_none();
+                            values[index] = value.unwrap_or(Datum::null());
+                        }
+                        Ok(())
+                    });
+                    debug_assert!(pushed.is_ok());
+                };
+                match noted {
+                    Noted::WholeDay => add(None),
+                    Noted::Keys(keys) => keys.iter().for_each(|key| add(Some(key_text(&definition, key)))),
+                }
+            }
+        }
+        writer.finish();
+    });
+}
+
+/// The place of column key in the notes, behind id, target and day.
+const KEY_COLUMN: usize = 3;
+
+fn key_text(definition: &Definition, key: &[Image]) -> Vec<String> {
+    definition.keys.iter().zip(key).map(|(column, image)| to_text(column.layout.oid, image.datum())).collect()
 }

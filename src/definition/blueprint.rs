@@ -5,6 +5,7 @@ use super::validate;
 use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS, array_column, daily_column, total_column};
 use crate::catalog::{Late, PartitionBy};
 use crate::error::Error;
+use crate::late::triggers;
 use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm, MetricsError};
@@ -71,8 +72,7 @@ impl Blueprint {
             given: given.to_owned(),
             allowed: allowed.to_vec(),
         };
-        let shape =
-            Shape::from_name(&request.shape).ok_or_else(|| choice("shape", &request.shape, &Shape::NAMES))?;
+        let shape = Shape::from_name(&request.shape).ok_or_else(|| choice("shape", &request.shape, &Shape::NAMES))?;
         let late = Late::from_name(&request.late).ok_or_else(|| choice("late", &request.late, &Late::NAMES))?;
         let partition_by = PartitionBy::from_name(&request.partition_by)
             .ok_or_else(|| choice("partition_by", &request.partition_by, &PartitionBy::NAMES))?;
@@ -142,6 +142,23 @@ impl Blueprint {
         format!("{}_latest", self.name)
     }
 
+    /// What the note triggers of the source are made from.
+    pub fn trigger_plan(&self, definition: i64) -> triggers::Plan<'_> {
+        let time_type = match self.time_type {
+            TimeType::Date => "date",
+            TimeType::Timestamp => "timestamp",
+            TimeType::TimestampTz => "timestamptz",
+        };
+        triggers::Plan {
+            definition,
+            source: &self.source,
+            time_column: &self.time_column,
+            time_type,
+            zone: &self.time_zone,
+            start: self.start,
+        }
+    }
+
     pub fn key_list(&self) -> String {
         table::idents(self.keys.iter().map(|key| key.name.as_str()))
     }
@@ -178,7 +195,11 @@ impl Blueprint {
                 name: total_column(&metric.form.name, *window),
                 type_sql: metric.total.clone(),
                 not_null: false,
-                comment: format!("{} of the newest {window} values of {}_array", metric.rollup.name(), metric.form.name),
+                comment: format!(
+                    "{} of the newest {window} values of {}_array",
+                    metric.rollup.name(),
+                    metric.form.name
+                ),
             }));
         }
         columns.push(snapshot_date("The snapshot's day"));

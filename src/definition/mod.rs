@@ -4,11 +4,12 @@ mod blueprint;
 mod objects;
 mod validate;
 
-use crate::catalog::Definition;
+use crate::catalog::{Definition, Late};
 use crate::error::Error;
+use crate::late::triggers;
 use crate::pg::identity::{as_extension, as_owner};
 use crate::pg::spi::Statement;
-use crate::pg::table;
+use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics;
 use blueprint::Blueprint;
@@ -47,7 +48,10 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner)?;
         let made = objects::make(&blueprint)?;
-        register(&blueprint, &made);
+        let id = register(&blueprint, &made);
+        if blueprint.late == Late::Trigger {
+            triggers::make(&blueprint.trigger_plan(id));
+        }
         if made.adopted {
             crate::catalog::notes::note_everything(made.target);
             crate::catalog::ledger::adopt(made.target, &blueprint.sql());
@@ -61,7 +65,8 @@ fn session_zone() -> String {
     zone.flatten().unwrap_or_else(|| "UTC".to_owned())
 }
 
-fn register(blueprint: &Blueprint, made: &objects::Made) {
+/// Enters the definition; its number.
+fn register(blueprint: &Blueprint, made: &objects::Made) -> i64 {
     let windows: Vec<i32> = blueprint.windows.iter().map(|window| *window as i32).collect();
     let keys: Vec<String> = blueprint.keys.iter().map(|key| key.name.clone()).collect();
     as_extension(|| {
@@ -69,7 +74,8 @@ fn register(blueprint: &Blueprint, made: &objects::Made) {
             "INSERT INTO cumulate.definition (target, source, daily, aggregate, time_column, keys, metrics, windows,
                  start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
              VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
-                     $17::interval)",
+                     $17::interval)
+             RETURNING id",
         )
         .bind(made.target)
         .bind(blueprint.source.oid)
@@ -88,13 +94,20 @@ fn register(blueprint: &Blueprint, made: &objects::Made) {
         .bind(blueprint.lookback)
         .bind(blueprint.partition_by.name())
         .bind(blueprint.retention.as_deref())
-        .run()
-    });
+        .first(|row| row.get(0))
+        .flatten()
+        .unwrap_or_default()
+    })
 }
 
 /// Forgets a cumulative table, and drops it unless its data shall stay.
 pub fn drop(definition: &Definition, keep_data: bool) {
     definition.lock();
     crate::catalog::definition::forget(definition.target.oid);
-    as_owner(definition.target.owner, || objects::drop(definition, keep_data));
+    as_owner(definition.target.owner, || {
+        if let Some(source) = Table::find(definition.source) {
+            triggers::drop(definition.id, &source);
+        }
+        objects::drop(definition, keep_data);
+    });
 }

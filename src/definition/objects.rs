@@ -30,7 +30,7 @@ pub fn make(blueprint: &Blueprint) -> Result<Made, Error> {
         make_or_adopt(blueprint, &target_name, &blueprint.target_columns(), partitioned, "Cumulative table over")?;
     let aggregate = make_aggregate(blueprint)?;
     make_latest(blueprint)?;
-    Ok(Made { target: target.0, daily: daily.0, aggregate, adopted: target.1 || daily.1 })
+    Ok(Made { target: target.0, daily: daily.0, aggregate, adopted: target.1 && has_rows(&blueprint.sql()) })
 }
 
 fn refuse_registered(blueprint: &Blueprint) -> Result<(), Error> {
@@ -124,22 +124,32 @@ fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
 fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
     let name = blueprint.aggregate_name();
     let sql = qualified(&blueprint.schema, &name);
-    run(&format!("DROP FUNCTION IF EXISTS {sql}(date, date)"));
+    if aggregate_oid(blueprint).is_some() {
+        run(&format!("DROP FUNCTION {sql}(date, date)"));
+    }
     run(&aggregate_sql(blueprint));
     run(&format!("ALTER FUNCTION {sql}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
     run(&format!(
         "COMMENT ON FUNCTION {sql}(date, date) IS {}",
         literal(&format!("Aggregates {} from one day to another: a row per day and key", blueprint.source.label()))
     ));
-    let oid = Statement::new(
+    Ok(aggregate_oid(blueprint).unwrap_or(Oid::INVALID))
+}
+
+fn aggregate_oid(blueprint: &Blueprint) -> Option<Oid> {
+    Statement::new(
         "SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname::text = $1 AND p.proname::text = $2 AND p.pronargs = 2",
+         WHERE n.nspname::text = $1 AND p.proname::text = $2
+           AND p.proargtypes = '1082 1082'::pg_catalog.oidvector",
     )
     .bind(blueprint.schema.as_str())
-    .bind(name)
+    .bind(blueprint.aggregate_name())
     .first(|row| row.get(0))
-    .flatten();
-    Ok(oid.unwrap_or(Oid::INVALID))
+    .flatten()
+}
+
+fn has_rows(table: &str) -> bool {
+    Statement::new(&format!("SELECT FROM {table} LIMIT 1")).exists()
 }
 
 fn aggregate_sql(blueprint: &Blueprint) -> String {
@@ -181,9 +191,8 @@ fn day_and_range(blueprint: &Blueprint) -> (String, String) {
         TimeType::TimestampTz => {
             let day = format!("({time} AT TIME ZONE {zone})::date");
             // The offset from UTC around a day's ends bounds the instants of the day, whatever clocks do there.
-            let offset = |day: &str| {
-                format!("(({day})::timestamp AT TIME ZONE 'UTC' AT TIME ZONE {zone} - ({day})::timestamp)")
-            };
+            let offset =
+                |day: &str| format!("(({day})::timestamp AT TIME ZONE 'UTC' AT TIME ZONE {zone} - ({day})::timestamp)");
             let first = format!("greatest({}, {})", offset("$1 - 1"), offset("$1 + 1"));
             let last = format!("least({}, {})", offset("$2"), offset("$2 + 2"));
             let range = format!(

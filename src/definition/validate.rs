@@ -41,9 +41,10 @@ pub fn windows(windows: &[Option<i32>]) -> Result<Vec<usize>, Error> {
 }
 
 pub fn zone(zone: &str) -> Result<(), Error> {
-    let known = Statement::new("SELECT FROM pg_catalog.pg_timezone_names WHERE pg_catalog.lower(name) = pg_catalog.lower($1)")
-        .bind(zone)
-        .exists();
+    let known =
+        Statement::new("SELECT FROM pg_catalog.pg_timezone_names WHERE pg_catalog.lower(name) = pg_catalog.lower($1)")
+            .bind(zone)
+            .exists();
     if known { Ok(()) } else { Err(Error::UnknownZone { zone: zone.to_owned() }) }
 }
 

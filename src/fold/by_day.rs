@@ -206,7 +206,9 @@ impl<'a> Keys<'a> {
 
     fn bytes(&self) -> usize {
         let key = self.keys.first().map_or(0, |key| {
-            key.iter().map(|image| size_of::<Image>() + image.heap_bytes()).sum::<usize>() + size_of::<Vec<Image>>() + 24
+            key.iter().map(|image| size_of::<Image>() + image.heap_bytes()).sum::<usize>()
+                + size_of::<Vec<Image>>()
+                + 24
         });
         self.fold.bytes() + self.keys.len() * (key + size_of::<usize>())
     }

@@ -40,9 +40,11 @@ pub fn run(
     statement.serial_if(serial).each(|row| {
         ticker.tick();
         let same = !group.keys.is_empty()
-            && orders.iter_mut().zip(&group.keys).enumerate().all(|(index, (order, key))| {
-                order.compare(key.datum(), columns.key(&row, index)).is_eq()
-            });
+            && orders
+                .iter_mut()
+                .zip(&group.keys)
+                .enumerate()
+                .all(|(index, (order, key))| order.compare(key.datum(), columns.key(&row, index)).is_eq());
         if !same {
             group.finish(&mut fold, &mut key_done)?;
             let keys = definition.keys.iter().enumerate();

@@ -73,9 +73,27 @@ fn double(value: f64) -> Datum {
     Datum::from(value.to_bits())
 }
 
-fixed_codec!(i16, |value: Datum| value.value() as i16, |value: i16| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
-fixed_codec!(i32, |value: Datum| value.value() as i32, |value: i32| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
-fixed_codec!(i64, |value: Datum| value.value() as i64, |value: i64| Datum::from(value), |sum: i64| Datum::from(sum), quotient);
+fixed_codec!(
+    i16,
+    |value: Datum| value.value() as i16,
+    |value: i16| Datum::from(value),
+    |sum: i64| Datum::from(sum),
+    quotient
+);
+fixed_codec!(
+    i32,
+    |value: Datum| value.value() as i32,
+    |value: i32| Datum::from(value),
+    |sum: i64| Datum::from(sum),
+    quotient
+);
+fixed_codec!(
+    i64,
+    |value: Datum| value.value() as i64,
+    |value: i64| Datum::from(value),
+    |sum: i64| Datum::from(sum),
+    quotient
+);
 fixed_codec!(
     f32,
     |value: Datum| f32::from_bits(value.value() as u32),

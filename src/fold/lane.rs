@@ -1,8 +1,8 @@
 //! One metric's arrays, in the type that its elements have.
 
+use super::codec::{Any, Codec, Fixed};
 use crate::catalog::Metric;
 use crate::error::Error;
-use super::codec::{Any, Codec, Fixed};
 use crate::pg::compare::Order;
 use crate::pg::value::from_text;
 use crate::rules::window::{History, Overflow, Rollup, Total};

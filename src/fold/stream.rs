@@ -2,11 +2,12 @@
 
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::pg::array;
 use crate::pg::receiver::Row;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::{self, ident, type_sql};
+use crate::pg::value::{Image, Layout};
 use crate::rules::calendar::Day;
-use crate::pg::value::Layout;
 use pgrx::pg_sys::{Datum, Oid};
 
 /// What a row of the stream is.
@@ -112,8 +113,14 @@ impl<'a> Reading<'a> {
     /// All rows, those of a key together.
     pub fn statement(&self) -> (Statement, Columns) {
         let order = self.definition.key_list("");
-        let branches: Vec<String> = self.branches().into_iter().map(|branch| format!("({branch} ORDER BY {order})")).collect();
-        let sql = format!("{} ORDER BY {order}", branches.join(" UNION ALL "));
+        let branches = self.branches();
+        let sql = if branches.len() == 1 {
+            format!("{} ORDER BY {order}", branches[0])
+        } else {
+            // Each branch sorted for itself, most often by its index, so that they are only merged.
+            let sorted: Vec<String> = branches.iter().map(|branch| format!("({branch} ORDER BY {order})")).collect();
+            format!("{} ORDER BY {order}", sorted.join(" UNION ALL "))
+        };
         let mut statement = Statement::new(&sql);
         for param in self.keys.unwrap_or_default() {
             statement = statement.bind_param(*param);
@@ -148,7 +155,9 @@ impl<'a> Reading<'a> {
 
     fn select(&self, kind: u8, values: &str, metrics: &str, from: &str) -> String {
         let keys = self.definition.key_list("t.");
-        format!("SELECT {kind} AS kind, t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {keys}, {values}, {metrics} {from}")
+        format!(
+            "SELECT {kind} AS kind, t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {keys}, {values}, {metrics} {from}"
+        )
     }
 
     fn nulls(&self, types: impl Iterator<Item = String>) -> String {
@@ -178,4 +187,18 @@ impl<'a> Reading<'a> {
             same.join(" AND ")
         )
     }
+}
+
+/// Keys as arrays, one a key column.
+pub fn key_arrays(definition: &Definition, keys: &[Vec<Image>]) -> Vec<Param> {
+    let columns = definition.keys.iter().enumerate();
+    columns
+        .map(|(index, key)| {
+            let elements: Vec<Option<Image>> = keys.iter().map(|key| Some(key[index].clone())).collect();
+            Param {
+                oid: table::array_type(key.layout.oid).unwrap_or(Oid::INVALID),
+                value: Some(array::write_any(key.layout, &elements)),
+            }
+        })
+        .collect()
 }

@@ -35,7 +35,11 @@ impl Parts {
     }
 
     fn data_at(&self) -> usize {
-        if self.data_offset != 0 { self.data_offset as usize } else { align(DIMENSIONS_AT + 8 * self.dimensions as usize, 8) }
+        if self.data_offset != 0 {
+            self.data_offset as usize
+        } else {
+            align(DIMENSIONS_AT + 8 * self.dimensions as usize, 8)
+        }
     }
 
     /// # Safety

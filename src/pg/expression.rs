@@ -22,8 +22,7 @@ pub fn analyse(what: &str, expression: &str, rest: &str) -> Result<Analysis, Err
         unsafe {
             let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
             let raw = PgList::<pg_sys::RawStmt>::from_pg(statements).get_ptr(0).unwrap_or(std::ptr::null_mut());
-            let query =
-                pg_sys::parse_analyze_fixedparams(raw, sql.as_ptr(), std::ptr::null(), 0, std::ptr::null_mut());
+            let query = pg_sys::parse_analyze_fixedparams(raw, sql.as_ptr(), std::ptr::null(), 0, std::ptr::null_mut());
             judge(what, expression, &*query)
         }
     })

@@ -56,6 +56,19 @@ macro_rules! result {
     };
 }
 
+/// What a trigger function gives back when there is no row to give.
+pub struct NoRow;
+
+// SAFETY: the trigger protocol wants a null pointer that is not marked as NULL.
+unsafe impl BoxRet for NoRow {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(Datum::null()) }
+    }
+}
+
+impl_sql_translatable!(NoRow, "trigger");
+
 /// A table by its name: regclass.
 pub struct Regclass(pub Oid);
 argument!(Regclass, "regclass", |datum: Datum| Regclass(Oid::from(datum.value() as u32)));

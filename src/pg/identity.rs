@@ -109,3 +109,15 @@ pub fn in_transaction_block() -> bool {
     // SAFETY: a plain look at the transaction's state.
     unsafe { pg_sys::IsTransactionBlock() }
 }
+
+/// This process.
+pub fn pid() -> i32 {
+    // SAFETY: a plain global of the backend.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// The wall clock, as PostgreSQL stores timestamptz.
+pub fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}

@@ -2,18 +2,18 @@
 
 use pgrx::pg_sys;
 
-/// A private memory context below the current one.
+/// A private memory context that lives until it is dropped, or the (sub)transaction ends.
 pub struct Arena {
     context: pg_sys::MemoryContext,
 }
 
 impl Arena {
-    /// A context for one use, made below the current one, which must outlive it.
+    /// Not below the current context: inside a running query that is emptied with every row.
     pub fn new() -> Self {
-        // SAFETY: CurrentMemoryContext is always valid inside a backend; the name is a static C string.
+        // SAFETY: inside a transaction CurTransactionContext is valid; the name is a static C string.
         let context = unsafe {
             pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
+                pg_sys::CurTransactionContext,
                 c"pg_cumulate".as_ptr(),
                 pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
                 pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod array;
+pub mod body;
 pub mod bulk;
 pub mod compare;
 pub mod expression;
@@ -13,5 +14,7 @@ pub mod memory;
 pub mod receiver;
 pub mod spi;
 pub mod table;
+pub mod transaction;
+pub mod trigger;
 pub mod value;
 mod version;

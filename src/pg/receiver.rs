@@ -19,11 +19,7 @@ impl Row {
         // SAFETY: the receiver deformed all columns; the query has more than `index` of them.
         unsafe {
             debug_assert!(index < (*self.slot).tts_nvalid as usize);
-            if *(*self.slot).tts_isnull.add(index) {
-                None
-            } else {
-                Some(*(*self.slot).tts_values.add(index))
-            }
+            if *(*self.slot).tts_isnull.add(index) { None } else { Some(*(*self.slot).tts_values.add(index)) }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Values whose type is known at run time only: copies that outlive a row, equality, text.
 
+use crate::rules::calendar::Day;
+use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, CString};
 
@@ -73,7 +75,7 @@ impl Layout {
 }
 
 /// A value of any type, owned by Rust.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Image {
     Word(usize),
     /// The bytes, in eight-byte units so that any type's alignment holds.
@@ -148,6 +150,30 @@ pub fn from_text(oid: Oid, modifier: i32, text: &str) -> Datum {
     unsafe {
         pg_sys::getTypeInputInfo(oid, &mut function, &mut parameter);
         pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, modifier)
+    }
+}
+
+/// The day of a date, timestamp or timestamptz in a time zone; None for infinity.
+pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
+    const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
+    let of_local_time = |time: i64| {
+        let finite = time != i64::MIN && time != i64::MAX;
+        finite.then(|| Day::stored(time.div_euclid(MICROSECONDS_A_DAY) as i32))
+    };
+    match type_oid {
+        pg_sys::DATEOID => {
+            let number = time.value() as i32;
+            (number != i32::MIN && number != i32::MAX).then(|| Day::stored(number))
+        }
+        pg_sys::TIMESTAMPOID => of_local_time(time.value() as i64),
+        _ => {
+            let zone = zone.into_datum()?;
+            // SAFETY: timezone(text, timestamptz) on non-null values of these types.
+            let local = unsafe {
+                pg_sys::OidFunctionCall2Coll(pg_sys::F_TIMEZONE_TEXT_TIMESTAMPTZ.into(), Oid::INVALID, zone, time)
+            };
+            of_local_time(local.value() as i64)
+        }
     }
 }
 

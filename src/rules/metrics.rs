@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn metrics_keep_the_order_in_which_they_were_typed() {
-        let metrics = parse(r#"{"z": "count(*)", "a": {"value": "sum(x)", "type": "bigint", "rollup": "max"}}"#).unwrap();
+        let metrics =
+            parse(r#"{"z": "count(*)", "a": {"value": "sum(x)", "type": "bigint", "rollup": "max"}}"#).unwrap();
         let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         assert_eq!(names, ["z", "a"]);
         assert_eq!(metrics[1].body.rollup, "max");
@@ -230,8 +231,15 @@ mod tests {
     #[test]
     fn wrong_forms_are_refused() {
         assert_eq!(parse("{}"), Err(MetricsError::Empty));
-        for json in ["[]", "1", r#"{"a": 1}"#, r#"{"a": {}}"#, r#"{"a": {"value": "x", "roll": 1}}"#, "{", r#"{"a": {"value": "x", "zero": []}}"#]
-        {
+        for json in [
+            "[]",
+            "1",
+            r#"{"a": 1}"#,
+            r#"{"a": {}}"#,
+            r#"{"a": {"value": "x", "roll": 1}}"#,
+            "{",
+            r#"{"a": {"value": "x", "zero": []}}"#,
+        ] {
             assert!(matches!(parse(json), Err(MetricsError::Form(_))), "{json}");
         }
     }

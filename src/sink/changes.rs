@@ -76,8 +76,7 @@ impl RowWriter {
             (Some(_), None) => {
                 let width = 1 + self.keys.len();
                 let known = self.delete.take();
-                let statement =
-                    known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
+                let statement = known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
                 statement.run(&self.params(key, &[]));
                 self.delete = Some(statement);
                 Change::Deleted
@@ -113,16 +112,16 @@ impl RowWriter {
     /// Day and key columns against the first parameters.
     fn condition(&self) -> String {
         let keys = self.keys.iter().enumerate();
-        let same = keys.map(|(index, key)| {
-            format!(" AND t.{} {} ${}", ident(&key.name), key.equality, index + 2)
-        });
+        let same = keys.map(|(index, key)| format!(" AND t.{} {} ${}", ident(&key.name), key.equality, index + 2));
         format!("t.{SNAPSHOT_DATE} = $1{}", same.collect::<String>())
     }
 
     fn insert_sql(&self) -> String {
         let keys = self.keys.iter().map(|key| ident(&key.name));
-        let names: Vec<String> =
-            std::iter::once(SNAPSHOT_DATE.to_owned()).chain(keys).chain(self.values.iter().map(|name| ident(name))).collect();
+        let names: Vec<String> = std::iter::once(SNAPSHOT_DATE.to_owned())
+            .chain(keys)
+            .chain(self.values.iter().map(|name| ident(name)))
+            .collect();
         let numbers: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
         format!("INSERT INTO {} ({}) VALUES ({})", self.sql, names.join(", "), numbers.join(", "))
     }

@@ -12,7 +12,7 @@ pub fn for_direct_write(table: Oid, columns: &[String]) -> bool {
              OR (c.relkind = 'r' AND c.relam <> (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'heap'))
              OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid
                         AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
-                                        WHERE p.oid = t.tgfoid AND p.prosrc LIKE 'note_late%'
+                                        WHERE p.oid = t.tgfoid AND p.proname = 'note_late'
                                           AND p.pronamespace = 'cumulate'::regnamespace))
              OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
                         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -33,9 +33,8 @@ pub struct Anomalies {
 /// The anomalies of a plan; `None` for the profile "uniform", fewer than 60 days or a single
 /// product.
 pub fn anomalies_of(plan: &Plan) -> Option<Anomalies> {
-    let has_anomalies = plan.profile == Profile::Retail
-        && plan.days >= SHORTEST_PERIOD_WITH_ANOMALIES
-        && plan.products > 1;
+    let has_anomalies =
+        plan.profile == Profile::Retail && plan.days >= SHORTEST_PERIOD_WITH_ANOMALIES && plan.products > 1;
     if !has_anomalies {
         return None;
     }
@@ -71,10 +70,7 @@ mod tests {
     #[test]
     fn a_year_has_an_outage_a_promotion_and_a_stockout() {
         let found = anomalies_of(&YEAR).unwrap();
-        assert_eq!(
-            (found.outage_day, found.promotion_day, found.stockout_days),
-            (91, 183, 273..276)
-        );
+        assert_eq!((found.outage_day, found.promotion_day, found.stockout_days), (91, 183, 273..276));
         assert_ne!(found.best_seller, found.promoted_product);
     }
 
@@ -82,20 +78,8 @@ mod tests {
     fn fifty_nine_days_a_single_product_and_uniform_have_none() {
         assert!(anomalies_of(&Plan { days: 60, ..YEAR }).is_some());
         assert_eq!(anomalies_of(&Plan { days: 59, ..YEAR }), None);
-        assert_eq!(
-            anomalies_of(&Plan {
-                products: 1,
-                ..YEAR
-            }),
-            None
-        );
-        assert_eq!(
-            anomalies_of(&Plan {
-                profile: Profile::Uniform,
-                ..YEAR
-            }),
-            None
-        );
+        assert_eq!(anomalies_of(&Plan { products: 1, ..YEAR }), None);
+        assert_eq!(anomalies_of(&Plan { profile: Profile::Uniform, ..YEAR }), None);
     }
 
     #[test]
@@ -103,21 +87,14 @@ mod tests {
         for days in (60..2_000).chain([u32::MAX]) {
             let found = anomalies_of(&Plan { days, ..YEAR }).unwrap();
             assert!(found.outage_day < found.promotion_day);
-            assert!(
-                found.promotion_day < found.stockout_days.start && found.stockout_days.end <= days
-            );
+            assert!(found.promotion_day < found.stockout_days.start && found.stockout_days.end <= days);
         }
     }
 
     #[test]
     fn another_seed_has_another_best_seller() {
-        let sellers: Vec<u32> = (0..5)
-            .filter_map(|seed| anomalies_of(&Plan { seed, ..YEAR }))
-            .map(|found| found.best_seller)
-            .collect();
-        assert!(
-            sellers.windows(2).all(|pair| pair[0] != pair[1]),
-            "{sellers:?}"
-        );
+        let sellers: Vec<u32> =
+            (0..5).filter_map(|seed| anomalies_of(&Plan { seed, ..YEAR })).map(|found| found.best_seller).collect();
+        assert!(sellers.windows(2).all(|pair| pair[0] != pair[1]), "{sellers:?}");
     }
 }

@@ -22,17 +22,8 @@ const WEEK: [u64; 7] = [900, 850, 880, 950, 1_100, 1_400, 1_250];
 /// Turning points of the year, as (day of the year, factor); straight lines between them. A quiet
 /// January, a summer dip, the climb from late November to the week before Christmas, and the fall
 /// after it.
-const SEASON: [(u64, u64); 9] = [
-    (0, 800),
-    (45, 850),
-    (150, 1_000),
-    (205, 900),
-    (300, 1_050),
-    (325, 1_300),
-    (350, 2_000),
-    (357, 2_000),
-    (366, 800),
-];
+const SEASON: [(u64, u64); 9] =
+    [(0, 800), (45, 850), (150, 1_000), (205, 900), (300, 1_050), (325, 1_300), (350, 2_000), (357, 2_000), (366, 800)];
 
 /// The mean year in ten-thousandths of a day: the season does not drift through a long period.
 const YEAR: u64 = 3_652_425;
@@ -84,17 +75,14 @@ pub fn retail_weights(
     popularity: &Popularity,
     random: &mut Generator,
 ) -> Vec<u64> {
-    let mut weights: Vec<u64> = (0..plan.days)
-        .map(|day| ordinary_weight(plan, day, random))
-        .collect();
+    let mut weights: Vec<u64> = (0..plan.days).map(|day| ordinary_weight(plan, day, random)).collect();
     if let Some(anomalies) = anomalies {
         let outage = &mut weights[anomalies.outage_day as usize];
         *outage = *outage * OUTAGE / ONE;
         // Additional sells of one product come on top of everybody else's.
         let promotion = &mut weights[anomalies.promotion_day as usize];
         let (ordinary, added) = (popularity.total_weight(), promotion_weight(plan.products));
-        *promotion =
-            (u128::from(*promotion) * u128::from(ordinary + added) / u128::from(ordinary)) as u64;
+        *promotion = (u128::from(*promotion) * u128::from(ordinary + added) / u128::from(ordinary)) as u64;
     }
     weights
 }
@@ -106,8 +94,7 @@ pub fn promotion_weight(products: u32) -> u64 {
 
 fn ordinary_weight(plan: &Plan, day: u32, random: &mut Generator) -> u64 {
     let luck = ONE - LUCK + below(random, 2 * LUCK + 1);
-    weekly_factor(plan, day) * yearly_factor(plan, day) * growth_factor(plan, day) / ONE * luck
-        / ONE
+    weekly_factor(plan, day) * yearly_factor(plan, day) * growth_factor(plan, day) / ONE * luck / ONE
 }
 
 fn weekly_factor(plan: &Plan, day: u32) -> u64 {
@@ -145,28 +132,15 @@ mod tests {
     };
 
     fn counts(events: u64, weights: &[u64]) -> Vec<u64> {
-        spread(events, weights, &mut Generator::seed_from_u64(1))
-            .map(|(_, count)| count)
-            .collect()
+        spread(events, weights, &mut Generator::seed_from_u64(1)).map(|(_, count)| count).collect()
     }
 
     #[test]
     fn every_event_gets_a_day() {
         let weights: Vec<u64> = (1..=366).collect();
-        for events in [
-            0,
-            1,
-            1_000,
-            SCATTERED_EVENTS,
-            SCATTERED_EVENTS + 1,
-            10_000_000,
-            u64::MAX,
-        ] {
+        for events in [0, 1, 1_000, SCATTERED_EVENTS, SCATTERED_EVENTS + 1, 10_000_000, u64::MAX] {
             assert_eq!(
-                counts(events, &weights)
-                    .iter()
-                    .map(|&count| u128::from(count))
-                    .sum::<u128>(),
+                counts(events, &weights).iter().map(|&count| u128::from(count)).sum::<u128>(),
                 u128::from(events)
             );
         }
@@ -175,9 +149,7 @@ mod tests {
 
     #[test]
     fn the_days_come_in_order_and_none_is_left_out() {
-        let days: Vec<u32> = spread(3, &[1; 400], &mut Generator::seed_from_u64(1))
-            .map(|(day, _)| day)
-            .collect();
+        let days: Vec<u32> = spread(3, &[1; 400], &mut Generator::seed_from_u64(1)).map(|(day, _)| day).collect();
         assert_eq!(days, (0..400).collect::<Vec<u32>>());
     }
 
@@ -187,41 +159,25 @@ mod tests {
             let counts = counts(events, &[1, 2, 3, 4]);
             for (count, weight) in counts.iter().zip(1..) {
                 let expected = events / 10 * weight;
-                assert!(
-                    count.abs_diff(expected) < 5 * SCATTERED_EVENTS.isqrt(),
-                    "{counts:?}"
-                );
+                assert!(count.abs_diff(expected) < 5 * SCATTERED_EVENTS.isqrt(), "{counts:?}");
             }
         }
     }
 
     #[test]
     fn the_season_peaks_before_christmas_in_every_year_of_a_century() {
-        let plan = Plan {
-            days: 36_525,
-            ..YEAR_2024
-        };
+        let plan = Plan { days: 36_525, ..YEAR_2024 };
         for year in 0..100 {
             let first = year * 36_525 / 100;
-            let peak = (first..first + 365)
-                .max_by_key(|&day| yearly_factor(&plan, day))
-                .unwrap();
-            assert!(
-                (348..=359).contains(&(peak - first)),
-                "year {year}: day {}",
-                peak - first
-            );
+            let peak = (first..first + 365).max_by_key(|&day| yearly_factor(&plan, day)).unwrap();
+            assert!((348..=359).contains(&(peak - first)), "year {year}: day {}", peak - first);
         }
     }
 
     #[test]
     fn any_first_day_has_a_season_and_a_weekday() {
         for first in [0, 364, 365, 366, u16::MAX] {
-            let plan = Plan {
-                first_day_of_year: first,
-                first_weekday: u8::MAX,
-                ..YEAR_2024
-            };
+            let plan = Plan { first_day_of_year: first, first_weekday: u8::MAX, ..YEAR_2024 };
             assert!((0..800).all(|day| (800..=2_000).contains(&yearly_factor(&plan, day))));
             assert!((0..800).all(|day| (850..=1_400).contains(&weekly_factor(&plan, day))));
         }
@@ -232,8 +188,7 @@ mod tests {
         for days in [1, 40_000] {
             let plan = Plan { days, ..YEAR_2024 };
             let popularity = Popularity::new(plan.products, plan.seed);
-            let weights =
-                retail_weights(&plan, None, &popularity, &mut Generator::seed_from_u64(1));
+            let weights = retail_weights(&plan, None, &popularity, &mut Generator::seed_from_u64(1));
             assert_eq!(weights.len(), days as usize);
             assert!(weights.iter().all(|&weight| weight > 0));
         }

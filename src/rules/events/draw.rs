@@ -32,24 +32,14 @@ impl WeightedChoice {
         let fair: u128 = weights.iter().map(|&weight| u128::from(weight)).sum();
         // Scaled so that a column of average weight is exactly full, and no rounding ever leaves
         // one over.
-        let mut filled: Vec<u128> = weights
-            .iter()
-            .map(|&weight| u128::from(weight) * weights.len() as u128)
-            .collect();
-        let mut columns: Vec<Column> = (0..weights.len() as u32)
-            .map(|index| Column {
-                threshold: u32::MAX,
-                other: index,
-            })
-            .collect();
+        let mut filled: Vec<u128> = weights.iter().map(|&weight| u128::from(weight) * weights.len() as u128).collect();
+        let mut columns: Vec<Column> =
+            (0..weights.len() as u32).map(|index| Column { threshold: u32::MAX, other: index }).collect();
         let (mut poor, mut rich): (Vec<usize>, Vec<usize>) =
             (0..weights.len()).partition(|&index| filled[index] < fair);
         while let (Some(&receiver), Some(&giver)) = (poor.last(), rich.last()) {
             poor.pop();
-            columns[receiver] = Column {
-                threshold: ((filled[receiver] << 32) / fair) as u32,
-                other: giver as u32,
-            };
+            columns[receiver] = Column { threshold: ((filled[receiver] << 32) / fair) as u32, other: giver as u32 };
             filled[giver] -= fair - filled[receiver];
             if filled[giver] < fair {
                 rich.pop();
@@ -65,11 +55,7 @@ impl WeightedChoice {
         // What the index left over of the same random number decides within the column.
         let within = ((product as u64) >> 32) as u32;
         let column = &self.columns[index];
-        if within < column.threshold {
-            index
-        } else {
-            column.other as usize
-        }
+        if within < column.threshold { index } else { column.other as usize }
     }
 }
 
@@ -85,10 +71,7 @@ mod tests {
         for _ in 0..70_000 {
             seen[below(&mut random, 7) as usize] += 1;
         }
-        assert!(
-            seen.iter().all(|count| (9_500..10_500).contains(count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|count| (9_500..10_500).contains(count)), "{seen:?}");
         assert_eq!(below(&mut random, 0), 0);
         assert_eq!(below(&mut random, 1), 0);
     }
@@ -114,10 +97,7 @@ mod tests {
         for (count, weight) in seen.iter().zip(weights) {
             let expected = weight * 1_000;
             let tolerance = 6 * expected.isqrt();
-            assert!(
-                count.abs_diff(expected) <= tolerance,
-                "{count} drawn, {expected} expected"
-            );
+            assert!(count.abs_diff(expected) <= tolerance, "{count} drawn, {expected} expected");
         }
     }
 

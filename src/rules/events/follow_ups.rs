@@ -51,10 +51,7 @@ struct Slot {
 
 impl Backlog {
     pub fn new() -> Backlog {
-        Backlog {
-            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
-            today: 0,
-        }
+        Backlog { slots: (0..SLOTS).map(|_| Slot::default()).collect(), today: 0 }
     }
 
     /// Goes on to the next day; what was not taken on the day before is due today.
@@ -88,8 +85,7 @@ impl Slot {
     fn add(&mut self, overdue: Slot) {
         self.due += overdue.due;
         let room = REMEMBERED - self.remembered.len();
-        self.remembered
-            .extend(overdue.remembered.into_iter().take(room));
+        self.remembered.extend(overdue.remembered.into_iter().take(room));
     }
 
     fn remember(&mut self, follow_up: FollowUp, random: &mut Generator) {
@@ -114,11 +110,7 @@ impl Slot {
         let index = below(random, remembered) as usize;
         let all_are_remembered = self.due == remembered;
         self.due -= 1;
-        Some(if all_are_remembered {
-            self.remembered.swap_remove(index)
-        } else {
-            self.remembered[index]
-        })
+        Some(if all_are_remembered { self.remembered.swap_remove(index) } else { self.remembered[index] })
     }
 }
 
@@ -128,10 +120,7 @@ mod tests {
     use rand::SeedableRng;
 
     fn returned(product_id: u32) -> FollowUp {
-        FollowUp {
-            product_id,
-            event_type: EventType::Return,
-        }
+        FollowUp { product_id, event_type: EventType::Return }
     }
 
     #[test]
@@ -170,10 +159,8 @@ mod tests {
         backlog.remember(returned(6), 1, &mut random);
         backlog.begin_day(3);
         assert_eq!(backlog.due_today(), 2);
-        let mut taken: Vec<u32> = (0..2)
-            .filter_map(|_| backlog.take(&mut random))
-            .map(|follow_up| follow_up.product_id)
-            .collect();
+        let mut taken: Vec<u32> =
+            (0..2).filter_map(|_| backlog.take(&mut random)).map(|follow_up| follow_up.product_id).collect();
         taken.sort_unstable();
         assert_eq!(taken, [5, 6]);
         assert_eq!((backlog.due_today(), backlog.take(&mut random)), (0, None));
@@ -191,18 +178,9 @@ mod tests {
         assert_eq!(backlog.due_today(), u64::from(many));
         let kept = &backlog.slot(1).remembered;
         assert_eq!(kept.len(), REMEMBERED);
-        let late_half = kept
-            .iter()
-            .filter(|follow_up| follow_up.product_id > many / 2)
-            .count();
-        assert!(
-            late_half.abs_diff(REMEMBERED / 2) < REMEMBERED / 50,
-            "{late_half}"
-        );
-        assert_eq!(
-            (0..many).filter_map(|_| backlog.take(&mut random)).count(),
-            many as usize
-        );
+        let late_half = kept.iter().filter(|follow_up| follow_up.product_id > many / 2).count();
+        assert!(late_half.abs_diff(REMEMBERED / 2) < REMEMBERED / 50, "{late_half}");
+        assert_eq!((0..many).filter_map(|_| backlog.take(&mut random)).count(), many as usize);
         assert_eq!(backlog.due_today(), 0);
         assert_eq!(backlog.take(&mut random), None);
     }

@@ -114,10 +114,7 @@ pub struct Event {
 /// look for an interrupt between any two.
 pub fn generate(plan: Plan) -> impl Iterator<Item = Event> {
     let random = Generator::seed_from_u64(plan.seed);
-    let plan = Plan {
-        events: if plan.products == 0 { 0 } else { plan.events },
-        ..plan
-    };
+    let plan = Plan { events: if plan.products == 0 { 0 } else { plan.events }, ..plan };
     match plan.profile {
         Profile::Uniform => Events::Uniform(Uniform::new(plan, random)),
         Profile::Retail => Events::Retail(Box::new(Retail::new(plan, random))),

@@ -61,10 +61,7 @@ fn groups_of_ranks(products: u32) -> Vec<Group> {
     let mut taken = 0;
     while taken < products {
         let ranks = (1 + taken / SINGLE_RANKS).min(products - taken);
-        groups.push(Group {
-            first_rank: taken as u32 + 1,
-            ranks: ranks as u32,
-        });
+        groups.push(Group { first_rank: taken as u32 + 1, ranks: ranks as u32 });
         taken += ranks;
     }
     groups
@@ -104,10 +101,7 @@ impl Shelves {
             products: u64::from(products),
             mask: (1_u64 << bits) - 1,
             shift: bits.div_ceil(2).max(1),
-            rounds: [0; 3].map(|_| Round {
-                odd_factor: random.next_u64() | 1,
-                offset: random.next_u64(),
-            }),
+            rounds: [0; 3].map(|_| Round { odd_factor: random.next_u64() | 1, offset: random.next_u64() }),
         }
     }
 
@@ -116,10 +110,7 @@ impl Shelves {
         let mut place = u64::from(rank) - 1;
         loop {
             for round in &self.rounds {
-                place = place
-                    .wrapping_mul(round.odd_factor)
-                    .wrapping_add(round.offset)
-                    & self.mask;
+                place = place.wrapping_mul(round.odd_factor).wrapping_add(round.offset) & self.mask;
                 place ^= place >> self.shift;
             }
             if place < self.products {
@@ -162,10 +153,7 @@ mod tests {
         for seed in 0..1_000 {
             best[Shelves::new(10, seed).product_of(BEST_SELLER_RANK) as usize - 1] += 1;
         }
-        assert!(
-            best.iter().all(|count| (50..=170).contains(count)),
-            "{best:?}"
-        );
+        assert!(best.iter().all(|count| (50..=170).contains(count)), "{best:?}");
     }
 
     #[test]
@@ -187,11 +175,7 @@ mod tests {
         let exact: f64 = (1..=products).map(|rank| 1.0 / f64::from(rank)).sum();
         let grouped = Popularity::new(products, 1).total_weight() as f64 / RANK_1_WEIGHT as f64;
         assert!((grouped / exact - 1.0).abs() < 1e-5, "{grouped} {exact}");
-        for (index, group) in groups_of_ranks(products)
-            .iter()
-            .take(SINGLE_RANKS as usize)
-            .enumerate()
-        {
+        for (index, group) in groups_of_ranks(products).iter().take(SINGLE_RANKS as usize).enumerate() {
             assert_eq!(weight_of_group(group), weight_of_rank(index as u32 + 1));
         }
     }

@@ -33,15 +33,7 @@ impl Retail {
         let weights = retail_weights(&plan, anomalies.as_ref(), &popularity, &mut random);
         let later_days = spread(plan.events, &weights, &mut random);
         let (backlog, today) = (Backlog::new(), Today::default());
-        Retail {
-            random,
-            plan,
-            popularity,
-            anomalies,
-            backlog,
-            later_days,
-            today,
-        }
+        Retail { random, plan, popularity, anomalies, backlog, later_days, today }
     }
 
     fn begin_day(&mut self, day: u32, events: u64) {
@@ -53,9 +45,7 @@ impl Retail {
             day,
             events_left: events,
             follow_ups_left,
-            promoted_product: anomalies
-                .filter(|known| known.promotion_day == day)
-                .map(|known| known.promoted_product),
+            promoted_product: anomalies.filter(|known| known.promotion_day == day).map(|known| known.promoted_product),
             sold_out_product: anomalies
                 .filter(|known| known.stockout_days.contains(&day))
                 .map(|known| known.best_seller),
@@ -77,14 +67,7 @@ impl Retail {
         if let Some((event_type, lag)) = draw_follow_up(&mut self.random) {
             let last_day = self.plan.days - 1;
             if lag <= last_day - self.today.day {
-                self.backlog.remember(
-                    FollowUp {
-                        product_id,
-                        event_type,
-                    },
-                    lag,
-                    &mut self.random,
-                );
+                self.backlog.remember(FollowUp { product_id, event_type }, lag, &mut self.random);
             }
         }
         product_id
@@ -118,19 +101,8 @@ impl Iterator for Retail {
         self.today.events_left -= 1;
         let day = self.today.day;
         Some(match follow_up {
-            Some(FollowUp {
-                product_id,
-                event_type,
-            }) => Event {
-                product_id,
-                event_type,
-                day,
-            },
-            None => Event {
-                product_id: self.draw_sell(),
-                event_type: EventType::Sell,
-                day,
-            },
+            Some(FollowUp { product_id, event_type }) => Event { product_id, event_type, day },
+            None => Event { product_id: self.draw_sell(), event_type: EventType::Sell, day },
         })
     }
 }

@@ -18,13 +18,7 @@ impl Uniform {
     pub fn new(plan: Plan, mut random: Generator) -> Uniform {
         let weights = vec![1; plan.days as usize];
         let later_days = spread(plan.events, &weights, &mut random);
-        Uniform {
-            random,
-            products: u64::from(plan.products),
-            later_days,
-            today: 0,
-            left_today: 0,
-        }
+        Uniform { random, products: u64::from(plan.products), later_days, today: 0, left_today: 0 }
     }
 }
 

@@ -1,0 +1,59 @@
+//! Arrays between PostgreSQL and Rust.
+
+use super::sql;
+use crate::pg::array;
+use crate::pg::spi::Statement;
+use crate::pg::value::{Image, Layout};
+use pgrx::pg_sys;
+
+fn integers(expression: &str) -> Vec<Option<i32>> {
+    let mut elements = Vec::new();
+    let each = Statement::new(&format!("SELECT {expression}")).each(|row| match row.datum(0) {
+        Some(array) => array::read_fixed(array, usize::MAX, &mut elements),
+        None => Ok(()),
+    });
+    assert!(each.is_ok());
+    elements
+}
+
+pub fn arrays_are_read_through_short_and_long_headers() {
+    sql("CREATE TEMP TABLE short_and_long (a integer[])");
+    sql("INSERT INTO short_and_long VALUES ('{3,2,1}'), ((SELECT array_agg(n) FROM generate_series(1, 3000) n))");
+    assert_eq!(integers("a FROM short_and_long WHERE cardinality(a) = 3"), [Some(3), Some(2), Some(1)]);
+    let long = integers("a FROM short_and_long WHERE cardinality(a) = 3000");
+    assert_eq!((long.len(), long[0], long[2999]), (3000, Some(1), Some(3000)));
+    assert_eq!(integers("'{}'::integer[]"), []);
+    assert_eq!(integers("'[5:6]={8,9}'::integer[]"), [Some(8), Some(9)]);
+}
+
+pub fn arrays_with_nulls_keep_them() {
+    let elements = integers("'{NULL,2,NULL,4,NULL,NULL,NULL,NULL,9}'::integer[]");
+    assert_eq!(elements, [None, Some(2), None, Some(4), None, None, None, None, Some(9)]);
+    let written = array::write_fixed(pg_sys::INT4OID, &elements);
+    let text = crate::pg::value::to_text(pg_sys::INT4ARRAYOID, written);
+    assert_eq!(text, "{NULL,2,NULL,4,NULL,NULL,NULL,NULL,9}");
+    let empty = array::write_fixed::<i32>(pg_sys::INT4OID, &[]);
+    assert_eq!(crate::pg::value::to_text(pg_sys::INT4ARRAYOID, empty), "{}");
+}
+
+pub fn text_arrays_survive_a_round_trip() {
+    let layout = Layout::of(pg_sys::TEXTOID);
+    let source = r#"{"a b",NULL,"quote \" and \\",ü}"#;
+    let mut elements = Vec::new();
+    let each = Statement::new("SELECT $1::text[]").bind(source).each(|row| match row.datum(0) {
+        Some(array) => array::read_any(array, layout, usize::MAX, &mut elements),
+        None => Ok(()),
+    });
+    assert!(each.is_ok());
+    let written = array::write_any(layout, &elements);
+    assert_eq!(crate::pg::value::to_text(pg_sys::TEXTARRAYOID, written), source);
+}
+
+pub fn images_are_equal_when_their_bytes_are() {
+    let layout = Layout::of(pg_sys::TEXTOID);
+    let image = |text: &str| Image::of(layout, crate::pg::value::from_text(pg_sys::TEXTOID, -1, text));
+    assert_eq!(image("same"), image("same"));
+    assert_ne!(image("same"), image("other"));
+    assert!(layout.same(image("same").datum(), image("same").datum()));
+    assert!(!layout.same(image("same").datum(), image("some").datum()));
+}

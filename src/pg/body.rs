@@ -1,0 +1,88 @@
+//! The stored body of a SQL function: what it selects, as PostgreSQL keeps it through renames.
+
+use pgrx::pg_sys::{self, Oid};
+use pgrx::{FromDatum, PgList};
+use std::ffi::{CStr, CString};
+
+/// The query of a `BEGIN ATOMIC` function of one SELECT over one table.
+pub struct Body {
+    query: *mut pg_sys::Query,
+}
+
+impl Body {
+    /// The body of a function; None when there is none of this form.
+    pub fn of(function: Oid) -> Option<Self> {
+        // SAFETY: the cache entry is released after its text has been copied; the tree lives in the current context.
+        unsafe {
+            let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
+            let tuple = pg_sys::SearchSysCache1(cache, function.into());
+            if tuple.is_null() {
+                return None;
+            }
+            let mut null = false;
+            let attribute = pg_sys::Anum_pg_proc_prosqlbody as i16;
+            let datum = pg_sys::SysCacheGetAttr(cache, tuple, attribute, &mut null);
+            let text = String::from_datum(datum, null);
+            pg_sys::ReleaseSysCache(tuple);
+            let text = CString::new(text?).ok()?;
+            let mut node = pg_sys::stringToNode(text.as_ptr().cast_mut()).cast::<pg_sys::Node>();
+            while !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_List {
+                node = PgList::<pg_sys::Node>::from_pg(node.cast()).get_ptr(0)?;
+            }
+            let is_query = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_Query;
+            is_query.then_some(Body { query: node.cast() })
+        }
+    }
+
+    fn target(&self, index: usize) -> Option<*mut pg_sys::Node> {
+        // SAFETY: the query was read above.
+        unsafe {
+            let targets = PgList::<pg_sys::TargetEntry>::from_pg((*self.query).targetList);
+            targets.get_ptr(index).map(|entry| (*entry).expr.cast())
+        }
+    }
+
+    /// The number of the first column of the table that a selected expression is about.
+    pub fn column_number(&self, index: usize) -> Option<i16> {
+        // SAFETY: pull_var_clause gives Vars alone.
+        unsafe {
+            let vars = PgList::<pg_sys::Var>::from_pg(pg_sys::pull_var_clause(self.target(index)?, 0));
+            vars.get_ptr(0).map(|var| (*var).varattno)
+        }
+    }
+
+    /// A selected expression as SQL, with the columns' names of today.
+    pub fn expression(&self, index: usize) -> Option<String> {
+        Some(self.deparse(self.target(index)?))
+    }
+
+    /// The first condition of the WHERE clause as SQL.
+    pub fn first_condition(&self) -> Option<String> {
+        // SAFETY: the planner's form of AND is a BoolExpr with a list of conditions.
+        unsafe {
+            let jointree = (*self.query).jointree;
+            let quals = (*jointree).quals;
+            if quals.is_null() {
+                return None;
+            }
+            let mut first = quals;
+            if (*quals).type_ == pg_sys::NodeTag::T_BoolExpr {
+                let and = quals.cast::<pg_sys::BoolExpr>();
+                first = PgList::<pg_sys::Node>::from_pg((*and).args).get_ptr(0)?;
+            }
+            Some(self.deparse(first))
+        }
+    }
+
+    fn deparse(&self, expression: *mut pg_sys::Node) -> String {
+        // SAFETY: the table of the query's only range table entry exists as long as the function does.
+        unsafe {
+            let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*self.query).rtable);
+            let Some(table) = tables.get_ptr(0) else { return String::new() };
+            let name = pg_sys::get_rel_name((*table).relid);
+            let context = pg_sys::deparse_context_for(name, (*table).relid);
+            let text = pg_sys::deparse_expression(expression, context, false, false);
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        }
+    }
+}

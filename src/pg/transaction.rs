@@ -1,0 +1,59 @@
+//! The end of transactions.
+
+use pgrx::pg_guard;
+use pgrx::pg_sys::{self, XactEvent};
+use std::ffi::c_void;
+
+/// When a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is about to commit or to be prepared: what is written now is part of it.
+    BeforeCommit,
+    /// It has ended, well or not.
+    Ended,
+}
+
+type Callback = fn(Moment);
+
+/// Calls `callback` at the end of every transaction of this process.
+pub fn on_end(callback: Callback) {
+    // SAFETY: a function pointer fits a pointer; the list of callbacks lives as long as the process.
+    unsafe { pg_sys::RegisterXactCallback(Some(dispatch), callback as *mut c_void) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn dispatch(event: XactEvent::Type, argument: *mut c_void) {
+    let moment = match event {
+        XactEvent::XACT_EVENT_PRE_COMMIT | XactEvent::XACT_EVENT_PRE_PREPARE => Moment::BeforeCommit,
+        XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE => Moment::Ended,
+        _ => return,
+    };
+    // SAFETY: the argument is the function pointer given above.
+    let callback: Callback = unsafe { std::mem::transmute(argument) };
+    callback(moment);
+}
+
+/// Waits some time, answering cancel; sooner when the process is woken.
+pub fn nap(milliseconds: i64) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: the process's own latch.
+    unsafe {
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}
+
+/// Runs `work` with a snapshot to read by, as there is none any more when a transaction is about to commit.
+pub fn with_snapshot<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: pushed and popped in pairs; on an error the abort pops it.
+    unsafe {
+        if pg_sys::ActiveSnapshotSet() {
+            return work();
+        }
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = work();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
+}

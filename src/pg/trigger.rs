@@ -1,0 +1,87 @@
+//! What a trigger function is told.
+
+use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
+use std::ffi::CStr;
+
+/// The event of a row or statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+}
+
+/// A call of a trigger function.
+pub struct Trigger {
+    data: *mut pg_sys::TriggerData,
+}
+
+impl Trigger {
+    /// None when the function was not called as a trigger.
+    pub fn of(call: FunctionCallInfo) -> Option<Self> {
+        // SAFETY: the context of a call is a node, or null.
+        unsafe {
+            let context = (*call).context;
+            let is_trigger = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_TriggerData;
+            is_trigger.then_some(Trigger { data: context.cast() })
+        }
+    }
+
+    pub fn event(&self) -> Event {
+        // SAFETY: the data is valid during the call.
+        match unsafe { (*self.data).tg_event } & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Event::Insert,
+            pg_sys::TRIGGER_EVENT_UPDATE => Event::Update,
+            pg_sys::TRIGGER_EVENT_DELETE => Event::Delete,
+            _ => Event::Truncate,
+        }
+    }
+
+    /// The table or partition that the row is in.
+    pub fn table(&self) -> Oid {
+        // SAFETY: the relation is open during the call.
+        unsafe { (*(*self.data).tg_relation).rd_id }
+    }
+
+    /// The trigger's first argument.
+    pub fn argument(&self) -> Option<String> {
+        // SAFETY: a trigger with tgnargs arguments has as many C strings.
+        unsafe {
+            let trigger = (*self.data).tg_trigger;
+            ((*trigger).tgnargs > 0).then(|| CStr::from_ptr(*(*trigger).tgargs).to_string_lossy().into_owned())
+        }
+    }
+
+    /// Calls `read` with the rows of the event: the old one, the new one, or both.
+    pub fn rows(&self, mut read: impl FnMut(TriggerRow)) {
+        // SAFETY: for row events the slots are filled: the only row, or the old row and the new one.
+        unsafe {
+            match self.event() {
+                Event::Insert | Event::Delete => read(TriggerRow { slot: (*self.data).tg_trigslot }),
+                Event::Update => {
+                    read(TriggerRow { slot: (*self.data).tg_trigslot });
+                    read(TriggerRow { slot: (*self.data).tg_newslot });
+                }
+                Event::Truncate => {}
+            }
+        }
+    }
+}
+
+/// A row of a trigger's event.
+pub struct TriggerRow {
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl TriggerRow {
+    /// The value of a column by its number (from 1); None for NULL.
+    pub fn value(&self, column: i16) -> Option<Datum> {
+        let mut null = false;
+        // SAFETY: the slot is filled, and the column exists in its table.
+        unsafe {
+            let value = pg_sys::slot_getattr(self.slot, column.into(), &mut null);
+            (!null).then_some(value)
+        }
+    }
+}
