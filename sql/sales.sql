@@ -111,35 +111,3 @@ BEGIN
     RETURN target;
 END
 $$;
-
-DO $$
-DECLARE
-    member record;
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'sales') THEN
-        RAISE NOTICE 'schema "sales" exists and is left alone'
-            USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
-        RETURN;
-    END IF;
-    -- A dump is being restored where row_security is off: what it holds comes with it.
-    IF NOT coalesce(pg_catalog.current_setting('cumulate.create_sales', true)::boolean, true)
-       OR NOT pg_catalog.current_setting('row_security')::boolean THEN
-        RAISE NOTICE 'schema "sales" is not made'
-            USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
-        RETURN;
-    END IF;
-    PERFORM cumulate.create_sales_pipeline('sales');
-    -- The pipeline belongs to whoever made it, not to the extension: dumps keep it, DROP EXTENSION keeps its tables.
-    FOR member IN
-        SELECT o.type, o.identity
-        FROM pg_catalog.pg_depend d
-        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
-        CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
-        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
-          AND (o.schema = 'sales' OR (o.type = 'schema' AND o.identity = 'sales'))
-        ORDER BY o.type = 'schema'
-    LOOP
-        EXECUTE pg_catalog.format('ALTER EXTENSION pg_cumulate DROP %s %s', member.type, member.identity);
-    END LOOP;
-END
-$$;

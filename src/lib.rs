@@ -27,7 +27,8 @@ pgrx::pg_module_magic!(name, version);
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
-pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", finalize);
+pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", requires = ["catalog"]);
+pgrx::extension_sql_file!("../sql/finish.sql", name = "finish", finalize);
 
 #[pgrx::pg_guard]
 #[allow(unsafe_code, non_snake_case)]

@@ -141,7 +141,7 @@ impl Query<'_> {
         for (index, metric) in self.metrics() {
             columns.push(format!("pg_catalog.array_agg(m{index} ORDER BY i) AS {}", ident(&metric.array_column())));
             for window in self.definition.windows.iter().filter(|_| metric.rollup != Rollup::None) {
-                let total = total_sql(metric.rollup, index, *window);
+                let total = total_sql(metric, index, *window);
                 columns.push(format!("{total} AS {}", ident(&metric.total_column(*window))));
             }
         }
@@ -168,10 +168,12 @@ impl Query<'_> {
     }
 }
 
-fn total_sql(rollup: Rollup, index: usize, window: usize) -> String {
+fn total_sql(metric: &Metric, index: usize, window: usize) -> String {
     let within = format!("FILTER (WHERE i < {window})");
-    match rollup {
-        Rollup::Sum => format!("sum(m{index}) {within}"),
+    // PostgreSQL sums real in real; totals of real are double precision.
+    let wide = if metric.element.oid == pg_sys::FLOAT4OID { "::float8" } else { "" };
+    match metric.rollup {
+        Rollup::Sum => format!("sum(m{index}{wide}) {within}"),
         Rollup::Max => format!("max(m{index}) {within}"),
         Rollup::Min => format!("min(m{index}) {within}"),
         Rollup::Avg => format!("avg(m{index}) {within}"),

@@ -16,7 +16,7 @@ fn shifted<C: Codec>(
     newest: Option<C::Element>,
     size: Option<i32>,
 ) -> Result<Datum, Error> {
-    let size = window_size("size", given("size", size)?, LONGEST_WINDOW as i32)?;
+    let size = window_size("size", given("size", size)?)?;
     let mut values = History::new();
     if let Some(history) = history {
         codec.read_array(history, size, values.values_mut())?;
@@ -32,7 +32,7 @@ fn summed<C: Codec>(
     days: Option<i32>,
     total: &'static str,
 ) -> Result<Option<<C::Element as Element>::Sum>, Error> {
-    let days = days.map(|days| window_size("days", days, i32::MAX)).transpose()?.unwrap_or(usize::MAX);
+    let days = days.map(|days| window_size("days", days)).transpose()?.unwrap_or(usize::MAX);
     let Some(history) = history else { return Ok(None) };
     let mut values = History::new();
     codec.read_array(history, days, values.values_mut())?;
@@ -43,13 +43,9 @@ fn summed<C: Codec>(
     }
 }
 
-fn window_size(argument: &'static str, given: i32, most: i32) -> Result<usize, Error> {
-    usize::try_from(given).ok().filter(|size| *size >= 1 && given <= most).ok_or(Error::NumberOutOfRange {
-        argument,
-        given: given.into(),
-        least: 1,
-        most: most.into(),
-    })
+fn window_size(argument: &'static str, given: i32) -> Result<usize, Error> {
+    let size = usize::try_from(given).ok().filter(|size| (1..=LONGEST_WINDOW).contains(size));
+    size.ok_or(Error::NumberOutOfRange { argument, given: given.into(), least: 1, most: LONGEST_WINDOW as i64 })
 }
 
 macro_rules! array_functions {

@@ -85,7 +85,7 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
 }
 
 /// Writes notes that triggers have collected, past the executor: the writer of a source needs no right on them.
-pub fn write(pending: HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
+pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
     let (Some(table), Some(sequence)) = (Table::named("cumulate", "note"), Table::named("cumulate", "note_id_seq"))
     else {
         return;
@@ -93,7 +93,7 @@ pub fn write(pending: HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
     as_extension(|| {
         let mut writer = BulkWriter::open(table.oid);
         for (target, days) in pending {
-            let Ok(definition) = Definition::find(target) else { continue };
+            let Ok(definition) = Definition::find(*target) else { continue };
             for (day, noted) in days {
                 let mut add = |key: Option<Vec<String>>| {
                     let row = [

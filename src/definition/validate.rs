@@ -136,7 +136,7 @@ pub fn keys(source: &Table, columns: &[Column], names: &[Option<String>]) -> Res
         if keys.iter().any(|key| key.name == name) {
             return Err(Error::DuplicateName { name: name.to_owned(), kind: "key" });
         }
-        if Order::of(column.type_oid, column.collation).is_none() {
+        if !Order::exists(column.type_oid) {
             return Err(Error::KeyType { column: name.to_owned(), type_name: column.type_sql() });
         }
         keys.push(column.clone());
@@ -203,7 +203,7 @@ fn total_type(form: &MetricForm, rollup: Rollup, element: Oid, modifier: i32) ->
         (Rollup::Sum | Rollup::Avg, pg_sys::FLOAT4OID | pg_sys::FLOAT8OID) => "double precision",
         (Rollup::Sum | Rollup::Avg, pg_sys::NUMERICOID) => "numeric",
         (Rollup::Sum | Rollup::Avg, _) => return Err(refuse()),
-        (Rollup::Max | Rollup::Min, _) if Order::of(element, Oid::INVALID).is_none() => return Err(refuse()),
+        (Rollup::Max | Rollup::Min, _) if !Order::exists(element) => return Err(refuse()),
         (Rollup::Max | Rollup::Min | Rollup::Last | Rollup::None, _) => return Ok(type_name),
     };
     Ok(total.to_owned())

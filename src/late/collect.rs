@@ -5,7 +5,7 @@
 use crate::catalog::{Definition, notes};
 use crate::pg::body::Body;
 use crate::pg::table::{Column, Table};
-use crate::pg::transaction::{self, Moment};
+use crate::pg::transaction::{self, Moment, SubEnd};
 use crate::pg::trigger::{Event, Trigger, TriggerRow};
 use crate::pg::value::{Image, Layout, local_day};
 use crate::rules::calendar::Day;
@@ -39,6 +39,8 @@ type Pending = HashMap<Oid, BTreeMap<Option<Day>, Noted>>;
 struct Collected {
     watches: HashMap<(i64, Oid), Option<Rc<Watch>>>,
     pending: Pending,
+    /// What an engine call has written inside a subtransaction: if that is rolled back, it is pending again.
+    written: Vec<(u32, Pending)>,
 }
 
 thread_local! {
@@ -50,6 +52,7 @@ pub fn register() {
         Moment::BeforeCommit => flush(),
         Moment::Ended => COLLECTED.with_borrow_mut(|collected| *collected = Collected::default()),
     });
+    transaction::on_sub_end(|end| COLLECTED.with_borrow_mut(|collected| collected.end_sub(end)));
 }
 
 /// The work of the note triggers. A trigger that is not ours, or of a definition that is gone, does nothing.
@@ -71,11 +74,39 @@ pub fn note(trigger: &Trigger) {
 pub fn flush() {
     let pending = COLLECTED.with_borrow_mut(|collected| std::mem::take(&mut collected.pending));
     if !pending.is_empty() {
-        transaction::with_snapshot(|| notes::write(pending));
+        transaction::with_snapshot(|| notes::write(&pending));
+        COLLECTED.with_borrow_mut(|collected| collected.written.push((transaction::current_sub(), pending)));
     }
 }
 
 impl Collected {
+    fn end_sub(&mut self, end: SubEnd) {
+        match end {
+            SubEnd::Merged { id, parent } => {
+                self.written.iter_mut().filter(|(sub, _)| *sub == id).for_each(|(sub, _)| *sub = parent);
+            }
+            SubEnd::Aborted { id } => {
+                let (lost, kept) = std::mem::take(&mut self.written).into_iter().partition(|(sub, _)| *sub == id);
+                self.written = kept;
+                let lost: Vec<(u32, Pending)> = lost;
+                lost.into_iter().for_each(|(_, pending)| self.restore(pending));
+            }
+        }
+    }
+
+    fn restore(&mut self, pending: Pending) {
+        for (target, days) in pending {
+            for (day, noted) in days {
+                match (day, noted) {
+                    (Some(day), Noted::Keys(keys)) => {
+                        keys.into_iter().for_each(|key| self.add_key(target, day, key));
+                    }
+                    (day, _) => self.add_day(target, day),
+                }
+            }
+        }
+    }
+
     fn add_day(&mut self, target: Oid, day: Option<Day>) {
         self.pending.entry(target).or_default().insert(day, Noted::WholeDay);
     }

@@ -9,6 +9,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether a type has a default btree order.
+    pub fn exists(oid: Oid) -> bool {
+        // SAFETY: the type cache entry lives as long as the backend.
+        unsafe { (*pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_LT_OPR as i32)).lt_opr != Oid::INVALID }
+    }
+
     /// The order of a type with a collation; None when the type has no default btree order.
     pub fn of(oid: Oid, collation: Oid) -> Option<Self> {
         // SAFETY: the type cache entry lives as long as the backend; the sort support is boxed, so its address is

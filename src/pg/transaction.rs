@@ -1,7 +1,7 @@
 //! The end of transactions.
 
 use pgrx::pg_guard;
-use pgrx::pg_sys::{self, XactEvent};
+use pgrx::pg_sys::{self, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
 /// When a transaction ends.
@@ -31,6 +31,50 @@ unsafe extern "C-unwind" fn dispatch(event: XactEvent::Type, argument: *mut c_vo
     // SAFETY: the argument is the function pointer given above.
     let callback: Callback = unsafe { std::mem::transmute(argument) };
     callback(moment);
+}
+
+/// How a subtransaction ends: a savepoint, or a block with an EXCEPTION clause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubEnd {
+    /// What it did is now its parent's.
+    Merged {
+        id: u32,
+        parent: u32,
+    },
+    Aborted {
+        id: u32,
+    },
+}
+
+type SubCallback = fn(SubEnd);
+
+/// Calls `callback` at the end of every subtransaction of this process.
+pub fn on_sub_end(callback: SubCallback) {
+    // SAFETY: as for transactions.
+    unsafe { pg_sys::RegisterSubXactCallback(Some(dispatch_sub), callback as *mut c_void) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn dispatch_sub(
+    event: SubXactEvent::Type,
+    id: pg_sys::SubTransactionId,
+    parent: pg_sys::SubTransactionId,
+    argument: *mut c_void,
+) {
+    let end = match event {
+        SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => SubEnd::Merged { id, parent },
+        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => SubEnd::Aborted { id },
+        _ => return,
+    };
+    // SAFETY: the argument is the function pointer given above.
+    let callback: SubCallback = unsafe { std::mem::transmute(argument) };
+    callback(end);
+}
+
+/// The subtransaction that is running; the transaction itself counts as the first.
+pub fn current_sub() -> u32 {
+    // SAFETY: a plain look at the transaction's state.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
 }
 
 /// Waits some time, answering cancel; sooner when the process is woken.

@@ -1,0 +1,159 @@
+-- Last: what needs every object of the extension, comments and the pipeline of schema sales.
+
+COMMENT ON SCHEMA cumulate IS 'pg_cumulate: cumulative tables, advanced day by day';
+
+COMMENT ON FUNCTION cumulate.create_table IS
+    'Makes a cumulative table over a source, or adopts a fitting one of that name; returns it';
+COMMENT ON FUNCTION cumulate.drop_table IS
+    'Drops a cumulative table with its daily table and triggers; with keep_data the tables stay as ordinary tables';
+COMMENT ON FUNCTION cumulate.populate_day IS
+    'Aggregates a day of the source into the daily table and repairs the snapshots that depend on it; returns the day''s daily rows';
+COMMENT ON FUNCTION cumulate.cumulate_day IS
+    'Closes a day: aggregates it, repairs what late changes say, makes its snapshot; returns the snapshot''s rows';
+COMMENT ON FUNCTION cumulate.cumulate_range IS
+    'Closes all days of a range in the caller''s transaction; returns the rows of their snapshots';
+COMMENT ON FUNCTION cumulate.restate IS
+    'Aggregates days again from the source and repairs the snapshots that depend on them; returns the snapshot rows changed';
+COMMENT ON FUNCTION cumulate.apply_late IS
+    'Repairs the snapshots that noted late changes touch; returns the snapshot rows changed';
+COMMENT ON FUNCTION cumulate.verify IS
+    'Recomputes closed days from the source and returns what differs from the snapshots: nothing, when all is right';
+COMMENT ON FUNCTION cumulate.plan IS 'The days that the next run would work on, and why';
+COMMENT ON FUNCTION cumulate.generate_events IS
+    'Writes mock events into a table with columns product_id, event_type and event_date; returns how many';
+COMMENT ON FUNCTION cumulate.create_sales_pipeline IS
+    'Makes the sales pipeline in a schema: events, daily counts, a cumulative table and wrappers; returns the cumulative table';
+COMMENT ON FUNCTION cumulate.note_late IS 'Trigger function on sources: notes rows of days that are over';
+COMMENT ON PROCEDURE cumulate.backfill IS
+    'Closes all days of a range, by default from the start date to yesterday, in batches that it commits';
+COMMENT ON FUNCTION cumulate.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
+COMMENT ON FUNCTION cumulate.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
+COMMENT ON FUNCTION cumulate.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';
+
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname
+        FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'cumulate'::pg_catalog.regnamespace AND p.proname IN ('shift', 'total')
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON FUNCTION %s IS %L', one.signature, CASE one.proname
+            WHEN 'shift' THEN 'Puts newest in front of a newest-first array and cuts it to size elements (1 to 3660)'
+            ELSE 'Sum of the newest days of a newest-first array, of all by default; NULL elements do not count' END);
+    END LOOP;
+END
+$$;
+
+COMMENT ON VIEW cumulate.tables IS 'Cumulative tables and how they are defined';
+COMMENT ON COLUMN cumulate.tables.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.tables.source IS 'The table of events';
+COMMENT ON COLUMN cumulate.tables.daily IS 'The daily table';
+COMMENT ON COLUMN cumulate.tables.time_column IS 'The source''s time column';
+COMMENT ON COLUMN cumulate.tables.keys IS 'The key columns';
+COMMENT ON COLUMN cumulate.tables.windows IS 'Windows in days';
+COMMENT ON COLUMN cumulate.tables.start_date IS 'The first day that counts; NULL until the first event''s day is known';
+COMMENT ON COLUMN cumulate.tables.time_zone IS 'The time zone in which days are cut';
+COMMENT ON COLUMN cumulate.tables.filter IS 'The condition on the source''s rows, or NULL';
+COMMENT ON COLUMN cumulate.tables.shape IS 'ragged or padded';
+COMMENT ON COLUMN cumulate.tables.expire_idle IS 'Whether keys without an event in the longest window are left out';
+COMMENT ON COLUMN cumulate.tables.late IS 'How late changes are found: trigger, scan or none';
+COMMENT ON COLUMN cumulate.tables.lookback IS 'Days that a run aggregates again when late is scan';
+COMMENT ON COLUMN cumulate.tables.partition_by IS 'month, day or none';
+COMMENT ON COLUMN cumulate.tables.retention IS 'How long snapshots are kept; NULL for ever';
+COMMENT ON COLUMN cumulate.tables.frozen_through IS 'Days up to this one stand as they are';
+COMMENT ON COLUMN cumulate.tables.owner IS 'The owner, with whose rights the source is read';
+COMMENT ON COLUMN cumulate.tables.created_at IS 'When the table was made';
+
+COMMENT ON VIEW cumulate.metrics IS 'Metrics of the cumulative tables';
+COMMENT ON COLUMN cumulate.metrics.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.metrics.metric IS 'The metric''s name';
+COMMENT ON COLUMN cumulate.metrics.value IS 'Its aggregate expression as it was typed';
+COMMENT ON COLUMN cumulate.metrics.rollup IS 'How totals are made from its array';
+COMMENT ON COLUMN cumulate.metrics.daily_column IS 'Its column in the daily table';
+
+COMMENT ON VIEW cumulate.days IS 'The ledger: every day from the start date on, and how final it is';
+COMMENT ON COLUMN cumulate.days.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.days.day IS 'The day';
+COMMENT ON COLUMN cumulate.days.state IS 'missing, open (snapshot made before the day or its writers had ended), closed or frozen';
+COMMENT ON COLUMN cumulate.days.rows IS 'Rows in its snapshot';
+COMMENT ON COLUMN cumulate.days.events IS 'Source rows of the day when it was last aggregated as a whole';
+COMMENT ON COLUMN cumulate.days.unkeyed_events IS 'Source rows of the day left out because a key column is NULL';
+COMMENT ON COLUMN cumulate.days.waiting_changes IS 'Notes of late changes of the day that wait to be repaired';
+COMMENT ON COLUMN cumulate.days.aggregated_at IS 'When it was last aggregated after it was over';
+COMMENT ON COLUMN cumulate.days.closed_at IS 'When its snapshot was made or settled';
+
+COMMENT ON VIEW cumulate.status IS 'How far each cumulative table is';
+COMMENT ON COLUMN cumulate.status.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.status.start_date IS 'The first day that counts';
+COMMENT ON COLUMN cumulate.status.newest_closed IS 'The newest closed day';
+COMMENT ON COLUMN cumulate.status.lag_days IS 'Days from the newest closed day to yesterday';
+COMMENT ON COLUMN cumulate.status.closed_days IS 'Days that are closed or frozen';
+COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be settled';
+COMMENT ON COLUMN cumulate.status.missing_days IS 'Days that are over and have no snapshot';
+COMMENT ON COLUMN cumulate.status.waiting_changes IS 'Notes of late changes that wait to be repaired';
+COMMENT ON COLUMN cumulate.status.waiting_since IS 'When the oldest of them was noted';
+COMMENT ON COLUMN cumulate.status.unkeyed_events IS 'Source rows left out because a key column is NULL';
+
+COMMENT ON VIEW cumulate.runs IS 'Runs and how they ended';
+COMMENT ON COLUMN cumulate.runs.run_id IS 'Number of the run';
+COMMENT ON COLUMN cumulate.runs.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.runs.trigger IS 'What started it: schedule, manual, backfill or late';
+COMMENT ON COLUMN cumulate.runs.from_day IS 'First day of its work';
+COMMENT ON COLUMN cumulate.runs.to_day IS 'Last day of its work';
+COMMENT ON COLUMN cumulate.runs.days_done IS 'Days closed so far';
+COMMENT ON COLUMN cumulate.runs.days_total IS 'Days to close';
+COMMENT ON COLUMN cumulate.runs.rows IS 'Snapshot rows so far';
+COMMENT ON COLUMN cumulate.runs.status IS 'running, succeeded or failed';
+COMMENT ON COLUMN cumulate.runs.started_at IS 'When it started';
+COMMENT ON COLUMN cumulate.runs.finished_at IS 'When it ended';
+COMMENT ON COLUMN cumulate.runs.sqlstate IS 'SQLSTATE of its error';
+COMMENT ON COLUMN cumulate.runs.message IS 'Message of its error';
+COMMENT ON COLUMN cumulate.runs.detail IS 'DETAIL of its error';
+COMMENT ON COLUMN cumulate.runs.hint IS 'HINT of its error';
+
+COMMENT ON VIEW cumulate.progress IS 'Runs that are under way';
+COMMENT ON COLUMN cumulate.progress.run_id IS 'Number of the run';
+COMMENT ON COLUMN cumulate.progress.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.progress.trigger IS 'What started it';
+COMMENT ON COLUMN cumulate.progress.current_day IS 'The day that comes next';
+COMMENT ON COLUMN cumulate.progress.days_done IS 'Days closed so far';
+COMMENT ON COLUMN cumulate.progress.days_total IS 'Days to close';
+COMMENT ON COLUMN cumulate.progress.rows IS 'Snapshot rows so far';
+COMMENT ON COLUMN cumulate.progress.rows_per_second IS 'Snapshot rows a second since it started';
+COMMENT ON COLUMN cumulate.progress.time_left IS 'About how long it will go on';
+COMMENT ON COLUMN cumulate.progress.started_at IS 'When it started';
+
+-- The sales pipeline, unless there is a schema of that name or a dump is being restored.
+DO $$
+DECLARE
+    member record;
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'sales') THEN
+        RAISE NOTICE 'schema "sales" exists and is left alone'
+            USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
+        RETURN;
+    END IF;
+    -- A dump is being restored where row_security is off: what it holds comes with it.
+    IF NOT coalesce(pg_catalog.current_setting('cumulate.create_sales', true)::boolean, true)
+       OR NOT pg_catalog.current_setting('row_security')::boolean THEN
+        RAISE NOTICE 'schema "sales" is not made'
+            USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
+        RETURN;
+    END IF;
+    PERFORM cumulate.create_sales_pipeline('sales');
+    -- The pipeline belongs to whoever made it, not to the extension: dumps keep it, DROP EXTENSION keeps its tables.
+    FOR member IN
+        SELECT o.type, o.identity
+        FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
+        CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+          AND (o.schema = 'sales' OR (o.type = 'schema' AND o.identity = 'sales'))
+        ORDER BY o.type = 'schema'
+    LOOP
+        EXECUTE pg_catalog.format('ALTER EXTENSION pg_cumulate DROP %s %s', member.type, member.identity);
+    END LOOP;
+END
+$$;
