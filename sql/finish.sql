@@ -4,6 +4,9 @@ COMMENT ON SCHEMA cumulate IS 'pg_cumulate: cumulative tables, advanced day by d
 
 COMMENT ON FUNCTION cumulate.create_table IS
     'Makes a cumulative table over a source, or adopts a fitting one of that name; returns it';
+COMMENT ON FUNCTION cumulate.alter_table IS
+    'Changes how late changes are found, the lookback of scans, or the retention; NULL leaves it as it is';
+COMMENT ON FUNCTION cumulate.definition IS 'The create_table call that makes a cumulative table, with today''s names';
 COMMENT ON FUNCTION cumulate.drop_table IS
     'Drops a cumulative table with its daily table and triggers; with keep_data the tables stay as ordinary tables';
 COMMENT ON FUNCTION cumulate.populate_day IS
@@ -130,6 +133,8 @@ DO $$
 DECLARE
     member record;
 BEGIN
+    -- CREATE EXTENSION keeps notices back, but who runs it should know.
+    PERFORM pg_catalog.set_config('client_min_messages', 'notice', true);
     IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'sales') THEN
         RAISE NOTICE 'schema "sales" exists and is left alone'
             USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';

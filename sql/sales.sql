@@ -35,7 +35,7 @@ BEGIN
         EXECUTE format($sql$
             CREATE TABLE %1$I.daily (
                 product_id    integer NOT NULL,
-                num_events    integer,
+                num_events    bigint,
                 num_sell      integer,
                 num_reorder   integer,
                 num_return    integer,
@@ -56,13 +56,24 @@ BEGIN
         time_column => 'event_date',
         keys => ARRAY['product_id'],
         metrics => '{
-            "events":  {"value": "count(*)", "type": "integer", "daily": "num_events", "array": false},
             "sell":    {"value": "count(*) FILTER (WHERE event_type = ''sell'')", "type": "integer", "daily": "num_sell"},
             "return":  {"value": "count(*) FILTER (WHERE event_type = ''return'')", "type": "integer", "daily": "num_return"},
             "reorder": {"value": "count(*) FILTER (WHERE event_type = ''reorder'')", "type": "integer", "daily": "num_reorder"}}',
         start_date => DATE '2024-12-01',
         time_zone => 'UTC',
         daily => format('%I.daily', schema_name));
+
+    -- Wrappers may have stayed behind when a table was dropped.
+    FOR wrapper IN
+        SELECT p.oid::regprocedure::text
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = schema_name
+        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x'
+        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
+        WHERE p.proname IN ('generate_events', 'populate_day', 'cumulate_day', 'shift_array', 'backfill')
+    LOOP
+        EXECUTE 'DROP ROUTINE ' || wrapper;
+    END LOOP;
 
     EXECUTE format($sql$
         CREATE FUNCTION %1$I.generate_events(events bigint DEFAULT 1000000, products integer DEFAULT 1000,

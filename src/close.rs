@@ -53,9 +53,13 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
         check_days(definition, start, from, to)?;
         let over = Over::wait(definition, to);
         definition.lock();
+        let mut noted = notes::read(definition.target.oid, to);
+        noted.retain(|note| note.day.is_some_and(|day| day >= from));
         let mut dirt = Dirt::default();
         dirt.add_days(days(from, to));
-        refresh(definition, dirt, &over, None)
+        let changed = refresh(definition, dirt, &over, None)?;
+        notes::delete(definition.target.oid, &noted);
+        Ok(changed)
     })
 }
 
@@ -125,6 +129,10 @@ fn settle_notes(
     let notes = notes::read(definition.target.oid, through);
     let mut dirt = Dirt::of(definition, start, newest, &notes);
     dirt.add_days(again.iter().copied());
+    if definition.late == Late::Scan {
+        let first = over.today.minus(definition.lookback).max(start);
+        dirt.add_days(days(first, newest.min(over.today.minus(1))));
+    }
     let everything = dirt.everything.then_some((start, newest));
     let changed = refresh(definition, dirt, over, everything)?;
     notes::delete(definition.target.oid, &notes);

@@ -1,7 +1,7 @@
 //! Source to daily table: days are aggregated from the source, and the daily rows brought to that.
 
 use crate::catalog::Definition;
-use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS};
+use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger::{self, Counts};
 use crate::close::Over;
 use crate::error::Error;
@@ -81,13 +81,13 @@ fn has_rows(definition: &Definition, from: Day, to: Day) -> bool {
     .exists()
 }
 
-/// Columns of the rows below: kind, day, keys, metrics, source rows.
+/// Columns of the rows below: kind, day, keys, number of events, metrics.
 const FIRST_KEY: usize = 2;
 
 fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     format!(
-        "SELECT 0 AS kind, {SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {}, {}, {SOURCE_ROWS}
+        "SELECT 0 AS kind, {SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {}, {}
          FROM {}(DATE '{from}', DATE '{to}')",
         definition.key_list(""),
         metrics.join(", "),
@@ -100,7 +100,7 @@ fn row_day(row: &Row) -> Day {
 }
 
 fn source_rows(definition: &Definition, row: &Row) -> i64 {
-    row.datum(FIRST_KEY + definition.keys.len() + definition.forms.len()).map_or(0, |count| count.value() as i64)
+    row.datum(FIRST_KEY + definition.keys.len()).map_or(0, |count| count.value() as i64)
 }
 
 fn is_keyed(definition: &Definition, row: &Row) -> bool {
@@ -207,7 +207,7 @@ fn compare(
             .join(" AND "),
     };
     let sql = format!(
-        "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {}, NULL FROM {}
+        "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
          WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY day, {keys}",
         aggregate_sql(definition, from, to),
         metrics.join(", "),

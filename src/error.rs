@@ -57,7 +57,6 @@ pub enum Error {
         reason: String,
     },
     NoMetrics,
-    NoArrays,
     DuplicateName {
         name: String,
         kind: &'static str,
@@ -237,7 +236,7 @@ impl Error {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "the first day is after the last day".to_owned(),
                 format!("The range was {from} to {to}."),
-                format!("Give the range as {to}, {from}."),
+                format!("Use from_day => '{to}', to_day => '{from}'."),
             ),
             UnknownChoice { argument, given, allowed } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -276,12 +275,6 @@ impl Error {
                 "a cumulative table needs at least one metric".to_owned(),
                 "metrics is an empty object.".to_owned(),
                 "Use metrics => '{\"events\": \"count(*)\"}'.".to_owned(),
-            ),
-            NoArrays => (
-                Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                "a cumulative table needs at least one metric with an array".to_owned(),
-                "All metrics are declared with \"array\": false.".to_owned(),
-                "Leave \"array\" out of one of them.".to_owned(),
             ),
             DuplicateName { name, kind } => (
                 Code::ERRCODE_DUPLICATE_COLUMN,
@@ -359,7 +352,7 @@ impl Error {
             ),
             ZeroValue { metric, zero, type_name } => (
                 Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
-                format!("zero of metric \"{metric}\" is not a {type_name}"),
+                format!("zero of metric \"{metric}\" does not fit type {type_name}"),
                 format!("It is \"{zero}\"."),
                 "Give a value of the metric's type, or null.".to_owned(),
             ),

@@ -3,7 +3,7 @@
 use super::{day, given, optional_day};
 use crate::catalog::Definition;
 use crate::close::{self, Again};
-use crate::definition::{self, Request};
+use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
 use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
 use crate::pg::identity::as_owner;
@@ -58,6 +58,22 @@ fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false
     let keep_data = given("keep_data", keep_data)?;
     definition::drop(&owned(target)?, keep_data);
     Ok(())
+}
+
+#[pg_extern]
+fn alter_table(
+    target: Option<Regclass>,
+    late: default!(Option<String>, "NULL"),
+    lookback: default!(Option<i32>, "NULL"),
+    retention: default!(Option<IntervalText>, "NULL"),
+) -> Result<(), ErrorReport> {
+    let retention = retention.map(|interval| interval.0);
+    Ok(alter::alter(&owned(target)?, alter::Changes { late, lookback, retention })?)
+}
+
+#[pg_extern(stable)]
+fn definition(target: Option<Regclass>) -> Result<String, ErrorReport> {
+    Ok(describe::describe(&Definition::find(given("target", target)?.0)?))
 }
 
 #[pg_extern]

@@ -68,7 +68,7 @@ pub struct Key {
     pub equality: String,
 }
 
-/// A metric with an array, as it is stored.
+/// A metric, as it is stored.
 #[derive(Clone, Debug)]
 pub struct Metric {
     pub name: String,
@@ -99,8 +99,8 @@ pub fn total_column(metric: &str, window: usize) -> String {
     format!("total_{metric}_{window}d")
 }
 
-/// The column of the aggregate function that counts the source's rows.
-pub const SOURCE_ROWS: &str = "source_rows";
+/// The column of daily tables that counts the day's events of a key.
+pub const NUM_EVENTS: &str = "num_events";
 
 /// The column of daily and cumulative tables that holds the day.
 pub const SNAPSHOT_DATE: &str = "snapshot_date";
@@ -117,9 +117,9 @@ pub struct Definition {
     pub aggregate_oid: Oid,
     pub time_column: String,
     pub keys: Vec<Key>,
-    /// All metrics as they were typed, also those without an array.
+    /// The metrics as they were typed.
     pub forms: Vec<MetricForm>,
-    /// The metrics with an array.
+    /// The metrics with their types.
     pub metrics: Vec<Metric>,
     pub windows: Vec<usize>,
     pub start: Option<Day>,
@@ -157,8 +157,8 @@ impl Definition {
         };
         let keys = row.keys.iter().map(|name| column(name).map(Key::of)).collect::<Result<Vec<_>, _>>()?;
         let forms = metrics::parse(&row.metrics).unwrap_or_default();
-        let with_arrays = forms.iter().filter(|form| form.body.array);
-        let metrics = with_arrays
+        let metrics = forms
+            .iter()
             .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Definition {
@@ -207,9 +207,9 @@ impl Definition {
         names.join(", ")
     }
 
-    /// The daily table's metric columns, in the order of the metrics as typed.
+    /// The daily table's columns beside day and keys.
     pub fn daily_columns(&self) -> Vec<String> {
-        self.forms.iter().map(daily_column).collect()
+        std::iter::once(NUM_EVENTS.to_owned()).chain(self.forms.iter().map(daily_column)).collect()
     }
 
     /// Arrays and totals, in the order in which the fold gives them.
@@ -358,5 +358,25 @@ pub fn forget(target: Oid) {
         for table in ["definition", "ledger", "note"] {
             Statement::new(&format!("DELETE FROM cumulate.{table} WHERE target = $1")).bind(target).run();
         }
+    });
+}
+
+/// What may change later.
+pub struct Settings {
+    pub late: Late,
+    pub lookback: i32,
+    pub retention: Option<String>,
+}
+
+pub fn change(target: Oid, settings: &Settings) {
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.definition SET late = $2, lookback = $3, retention = $4::interval WHERE target = $1",
+        )
+        .bind(target)
+        .bind(settings.late.name())
+        .bind(settings.lookback)
+        .bind(settings.retention.as_deref())
+        .run()
     });
 }

@@ -174,12 +174,12 @@ pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
 
 /// Takes the days of snapshots that were there before into the ledger, open: the first run settles them.
 pub fn adopt(target: Oid, table: &str) {
-    let days: Vec<i32> = Statement::new(&format!(
-        "SELECT DISTINCT snapshot_date - DATE '2000-01-01' FROM {table} WHERE pg_catalog.isfinite(snapshot_date)"
+    let found: Vec<(Day, State, Option<i64>)> = Statement::new(&format!(
+        "SELECT snapshot_date - DATE '2000-01-01', pg_catalog.count(*) FROM {table}
+         WHERE pg_catalog.isfinite(snapshot_date) GROUP BY snapshot_date"
     ))
-    .map(|row| row.get(0).unwrap_or_default());
-    let days: Vec<_> = days.into_iter().map(|day| (Day::stored(day), State::Open, None)).collect();
-    record_closed(target, &days);
+    .map(|row| (Day::stored(row.get(0).unwrap_or_default()), State::Open, row.get(1)));
+    record_closed(target, &found);
 }
 
 /// Rows in the snapshots of a range of days.

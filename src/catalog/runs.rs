@@ -8,7 +8,6 @@ use pgrx::pg_sys::Oid;
 /// A run that is under way.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    pub id: i64,
     pub target: Oid,
     pub from: Day,
     pub to: Day,
@@ -47,7 +46,6 @@ pub fn find_running(id: i64) -> Option<Run> {
         .bind(id)
         .first(|row| {
             Some(Run {
-                id,
                 target: row.get(0)?,
                 from: Day::stored(row.get(1)?),
                 to: Day::stored(row.get(2)?),

@@ -2,10 +2,11 @@
 
 use super::Request;
 use super::validate;
-use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS, array_column, daily_column, total_column};
+use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, array_column, daily_column, total_column};
 use crate::catalog::{Late, PartitionBy};
 use crate::error::Error;
 use crate::late::triggers;
+use crate::pg::identity::with_search_path;
 use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm, MetricsError};
@@ -17,6 +18,8 @@ pub struct Blueprint {
     pub name: String,
     pub daily: (String, String),
     pub owner: Oid,
+    /// The caller's search_path: by it expressions are read, as those of a view are.
+    pub search_path: String,
     pub source: Table,
     pub time_column: String,
     pub time_type: TimeType,
@@ -66,6 +69,7 @@ impl Blueprint {
         daily: (String, String),
         time_zone: String,
         owner: Oid,
+        search_path: String,
     ) -> Result<Self, Error> {
         let choice = |argument, given: &str, allowed: &[&'static str]| Error::UnknownChoice {
             argument,
@@ -88,15 +92,16 @@ impl Blueprint {
         let (time_column, time_type) = validate::time_column(&source, &columns, &request.time_column)?;
         let keys = validate::keys(&source, &columns, &request.keys)?;
         let forms = metrics::parse(&request.metrics).map_err(metrics_error)?;
-        let metrics = validate::metrics(&source, &keys, forms)?;
-        if let Some(filter) = &request.filter {
-            validate::filter(&source, filter)?;
-        }
+        let metrics = with_search_path(&search_path, || {
+            request.filter.as_ref().map_or(Ok(()), |filter| validate::filter(&source, filter))?;
+            validate::metrics(&source, &keys, forms)
+        })?;
         let blueprint = Blueprint {
             schema,
             name,
             daily,
             owner,
+            search_path,
             source,
             time_column,
             time_type,
@@ -128,10 +133,6 @@ impl Blueprint {
 
     pub fn label(&self) -> String {
         format!("{}.{}", self.schema, self.name)
-    }
-
-    pub fn daily_sql(&self) -> String {
-        table::qualified(&self.daily.0, &self.daily.1)
     }
 
     pub fn aggregate_name(&self) -> String {
@@ -166,6 +167,12 @@ impl Blueprint {
     /// The daily table's columns.
     pub fn daily_columns(&self) -> Vec<NewColumn> {
         let mut columns = self.key_columns();
+        columns.push(NewColumn {
+            name: NUM_EVENTS.to_owned(),
+            type_sql: "bigint".to_owned(),
+            not_null: false,
+            comment: "Events of the day".to_owned(),
+        });
         columns.extend(self.metrics.iter().map(|metric| NewColumn {
             name: daily_column(&metric.form),
             type_sql: metric.element.clone(),
@@ -179,8 +186,7 @@ impl Blueprint {
     /// The cumulative table's columns.
     pub fn target_columns(&self) -> Vec<NewColumn> {
         let mut columns = self.key_columns();
-        let with_arrays = || self.metrics.iter().filter(|metric| metric.form.body.array);
-        columns.extend(with_arrays().map(|metric| NewColumn {
+        columns.extend(self.metrics.iter().map(|metric| NewColumn {
             name: array_column(&metric.form.name),
             type_sql: format!("{}[]", metric.element),
             not_null: false,
@@ -190,7 +196,7 @@ impl Blueprint {
                 self.longest_window()
             ),
         }));
-        for metric in with_arrays().filter(|metric| metric.rollup != Rollup::None) {
+        for metric in self.metrics.iter().filter(|metric| metric.rollup != Rollup::None) {
             columns.extend(self.windows.iter().map(|window| NewColumn {
                 name: total_column(&metric.form.name, *window),
                 type_sql: metric.total.clone(),
@@ -228,7 +234,7 @@ impl Blueprint {
             for (index, column) in columns.iter().enumerate() {
                 validate::name_length(&column.name)?;
                 let taken = columns[..index].iter().any(|earlier| earlier.name == column.name);
-                if taken || column.name == SOURCE_ROWS {
+                if taken {
                     return Err(Error::DuplicateName { name: column.name.clone(), kind: "column" });
                 }
             }

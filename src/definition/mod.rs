@@ -1,6 +1,8 @@
 //! Making, changing and dropping cumulative tables.
 
+pub mod alter;
 mod blueprint;
+pub mod describe;
 mod objects;
 mod validate;
 
@@ -44,9 +46,10 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         Some(daily) => table::creation_name(daily)?,
         None => (schema.clone(), format!("{name}_daily")),
     };
-    let zone = request.time_zone.clone().unwrap_or_else(session_zone);
+    let search_path = session_setting("search_path");
+    let zone = request.time_zone.clone().unwrap_or_else(|| session_setting("TimeZone"));
     as_owner(owner, || {
-        let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner)?;
+        let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
         let id = register(&blueprint, &made);
         if blueprint.late == Late::Trigger {
@@ -60,9 +63,9 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     })
 }
 
-fn session_zone() -> String {
-    let zone = Statement::new("SELECT pg_catalog.current_setting('TimeZone')").first(|row| row.get::<String>(0));
-    zone.flatten().unwrap_or_else(|| "UTC".to_owned())
+fn session_setting(name: &str) -> String {
+    let statement = Statement::new("SELECT pg_catalog.current_setting($1)").bind(name);
+    statement.first(|row| row.get::<String>(0)).flatten().unwrap_or_default()
 }
 
 /// Enters the definition; its number.

@@ -2,9 +2,10 @@
 //! All are ordinary objects of their owner, made by plain SQL.
 
 use super::blueprint::{Blueprint, NewColumn, TimeType};
-use crate::catalog::definition::{SNAPSHOT_DATE, SOURCE_ROWS, daily_column};
+use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, daily_column};
 use crate::catalog::{Definition, PartitionBy};
 use crate::error::Error;
+use crate::pg::identity::with_search_path;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table, ident, literal, qualified};
 use pgrx::pg_sys::Oid;
@@ -127,7 +128,8 @@ fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
     if aggregate_oid(blueprint).is_some() {
         run(&format!("DROP FUNCTION {sql}(date, date)"));
     }
-    run(&aggregate_sql(blueprint));
+    let create = aggregate_sql(blueprint);
+    with_search_path(&blueprint.search_path, || run(&create));
     run(&format!("ALTER FUNCTION {sql}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
     run(&format!(
         "COMMENT ON FUNCTION {sql}(date, date) IS {}",
@@ -160,16 +162,23 @@ fn aggregate_sql(blueprint: &Blueprint) -> String {
         columns.push(format!("{} {}", ident(&key.name), key.type_sql()));
         values.push(ident(&key.name));
     }
+    columns.push(format!("{NUM_EVENTS} bigint"));
+    values.push("pg_catalog.count(*)".to_owned());
     for metric in &blueprint.metrics {
         columns.push(format!("{} {}", ident(&daily_column(&metric.form)), metric.element));
         values.push(format!("(\n{}\n)::{}", metric.form.body.value, metric.element));
     }
-    columns.push(format!("{SOURCE_ROWS} bigint"));
-    values.push("pg_catalog.count(*)".to_owned());
     let positions: Vec<String> = (1..=blueprint.keys.len() + 1).map(|position| position.to_string()).collect();
+    let taken = blueprint.daily_columns();
+    let unlike = |name: &str| {
+        let taken = |name: &String| taken.iter().any(|column| column.name == *name);
+        let mut names = std::iter::successors(Some(name.to_owned()), |name| Some(format!("{name}_")));
+        names.find(|name| !taken(name)).unwrap_or_default()
+    };
+    let (from_day, to_day) = (unlike("from_day"), unlike("to_day"));
     let filter = blueprint.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
     format!(
-        "CREATE FUNCTION {}(date, date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
+        "CREATE FUNCTION {}({from_day} date, {to_day} date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
          SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
         qualified(&blueprint.schema, &blueprint.aggregate_name()),
         columns.join(", "),
@@ -186,7 +195,7 @@ fn day_and_range(blueprint: &Blueprint) -> (String, String) {
     match blueprint.time_type {
         TimeType::Date => (time.clone(), format!("{time} BETWEEN $1 AND $2")),
         TimeType::Timestamp => {
-            (format!("{time}::date"), format!("{time} >= $1::timestamp AND {time} < ($2 + 1)::timestamp"))
+            (format!("{time}::pg_catalog.date"), format!("{time} >= $1::timestamp AND {time} < ($2 + 1)::timestamp"))
         }
         TimeType::TimestampTz => {
             let day = format!("({time} AT TIME ZONE {zone})::date");
@@ -233,16 +242,50 @@ fn make_latest(blueprint: &Blueprint) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops what create_table made; with `keep_data` only what is of no use without the extension.
+/// Drops what create_table made, and wrappers that are of no use without the extension; with `keep_data` only these.
 pub fn drop(definition: &Definition, keep_data: bool) {
-    run(&format!("DROP FUNCTION IF EXISTS {}(date, date)", definition.aggregate));
+    for function in wrappers(definition.target.oid) {
+        run(&format!("DROP FUNCTION {function}"));
+    }
+    run(&format!("DROP FUNCTION {}(date, date)", definition.aggregate));
     if keep_data {
         return;
     }
-    let latest = qualified(&definition.target.schema, &format!("{}_latest", definition.target.name));
-    run(&format!("DROP VIEW IF EXISTS {latest}"));
+    if let Some(latest) = latest_view(definition.target.oid) {
+        run(&format!("DROP VIEW {}", latest.sql()));
+    }
     run(&format!("DROP TABLE {}", definition.target.sql()));
     run(&format!("DROP TABLE {}", definition.daily.sql()));
+}
+
+/// Functions over the table that are marked as depending on the extension.
+fn wrappers(target: Oid) -> Vec<String> {
+    Statement::new(
+        "SELECT DISTINCT d.objid::pg_catalog.regprocedure::text
+         FROM pg_catalog.pg_depend d
+         JOIN pg_catalog.pg_depend x ON x.classid = d.classid AND x.objid = d.objid AND x.deptype = 'x'
+         JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
+         WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'n'
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1",
+    )
+    .bind(target)
+    .map(|row| row.get(0).unwrap_or_default())
+}
+
+/// The view of the newest snapshot, whatever table and view are called by now.
+fn latest_view(target: Oid) -> Option<Table> {
+    Statement::new(
+        "SELECT DISTINCT v.oid FROM pg_catalog.pg_depend d
+         JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+         JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relname::text LIKE '%\\_latest'
+         JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relowner = v.relowner
+         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 LIMIT 1",
+    )
+    .bind(target)
+    .first(|row| row.get(0))
+    .flatten()
+    .and_then(Table::find)
 }
 
 fn run(sql: &str) {

@@ -145,9 +145,6 @@ pub fn keys(source: &Table, columns: &[Column], names: &[Option<String>]) -> Res
 }
 
 pub fn metrics(source: &Table, keys: &[Column], forms: Vec<MetricForm>) -> Result<Vec<PlannedMetric>, Error> {
-    if !forms.iter().any(|form| form.body.array) {
-        return Err(Error::NoArrays);
-    }
     forms.into_iter().map(|form| metric(source, keys, form)).collect()
 }
 

@@ -59,10 +59,17 @@ fn finish(name: &str, table: &str) {
 /// Drops the triggers of a definition, where they still are.
 pub fn drop(definition: i64, source: &Table) {
     for event in EVENTS {
-        run(&format!("DROP TRIGGER IF EXISTS {} ON {}", name(definition, event), source.sql()));
+        drop_one(&name(definition, event), source);
     }
     for table in with_leaves(source) {
-        run(&format!("DROP TRIGGER IF EXISTS {} ON {}", name(definition, "TRUNCATE"), table.sql()));
+        drop_one(&name(definition, "TRUNCATE"), &table);
+    }
+}
+
+fn drop_one(name: &str, table: &Table) {
+    let exists = Statement::new("SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname::text = $2");
+    if exists.bind(table.oid).bind(name).exists() {
+        run(&format!("DROP TRIGGER {name} ON {}", table.sql()));
     }
 }
 

@@ -51,9 +51,25 @@ impl Body {
         }
     }
 
-    /// A selected expression as SQL, with the columns' names of today.
+    /// A selected expression as SQL, with the columns' names of today and without its outermost cast.
     pub fn expression(&self, index: usize) -> Option<String> {
-        Some(self.deparse(self.target(index)?))
+        let mut node = self.target(index)?;
+        // SAFETY: the tag says what the node is.
+        unsafe {
+            let explicit = pg_sys::CoercionForm::COERCE_EXPLICIT_CAST;
+            match (*node).type_ {
+                pg_sys::NodeTag::T_FuncExpr => {
+                    let call = node.cast::<pg_sys::FuncExpr>();
+                    if (*call).funcformat == explicit {
+                        node = PgList::<pg_sys::Node>::from_pg((*call).args).get_ptr(0)?;
+                    }
+                }
+                pg_sys::NodeTag::T_RelabelType => node = (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
+                pg_sys::NodeTag::T_CoerceViaIO => node = (*node.cast::<pg_sys::CoerceViaIO>()).arg.cast(),
+                _ => {}
+            }
+        }
+        Some(self.deparse(node))
     }
 
     /// The first condition of the WHERE clause as SQL.

@@ -1,7 +1,7 @@
 //! Who the code runs as, and with which settings.
 
 use pgrx::pg_sys::{self, Oid};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// Settings that could change what a statement means; pinned while the engine works.
 const PINS: [(&CStr, &CStr); 8] = [
@@ -40,6 +40,19 @@ fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
         let result = work();
         pg_sys::AtEOXact_GUC(false, level);
         pg_sys::SetUserIdAndSecContext(before, context);
+        result
+    }
+}
+
+/// Runs `work`, which resolves names that a user has written, by a search_path.
+pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
+    let path = CString::new(path).unwrap_or_default();
+    // SAFETY: on an error, the abort restores the setting.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pin(c"search_path", &path);
+        let result = work();
+        pg_sys::AtEOXact_GUC(false, level);
         result
     }
 }

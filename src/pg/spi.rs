@@ -102,13 +102,12 @@ impl Prepared {
     pub fn new(sql: &str, types: &[Oid]) -> Self {
         let params: Vec<Param> = types.iter().map(|oid| Param { oid: *oid, value: None }).collect();
         let sql = CString::new(sql).unwrap_or_default();
-        let prepared = connected(|| {
+        connected(|| {
             let prepared = Self::make(&sql, &params, false);
             // SAFETY: the plan was just made; keeping it moves it out of this connection's memory.
             unsafe { pg_sys::SPI_keepplan(prepared.plan) };
             prepared
-        });
-        prepared
+        })
     }
 
     /// Runs it, writing; the number of rows processed.

@@ -19,7 +19,7 @@ impl Layout {
         let (mut length, mut by_value, mut align) = (0, false, 0);
         // SAFETY: out parameters are valid; an unknown oid raises a PostgreSQL error.
         unsafe { pg_sys::get_typlenbyvalalign(oid, &mut length, &mut by_value, &mut align) };
-        Layout { oid, length, by_value, align: align as i8 }
+        Layout { oid, length, by_value, align }
     }
 
     /// A copy in the current memory context, detoasted.

@@ -29,9 +29,6 @@ pub struct MetricBody {
     /// The column of the daily table; the metric's name when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily: Option<String>,
-    /// False keeps the metric in the daily table only.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub array: bool,
 }
 
 /// The value of a day without events.
@@ -86,14 +83,6 @@ fn is_default_rollup(rollup: &str) -> bool {
     rollup == Rollup::Sum.name()
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(value: &bool) -> bool {
-    *value
-}
-
 /// Why a definition of metrics could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetricsError {
@@ -114,12 +103,6 @@ pub fn parse(json: &str) -> Result<Vec<MetricForm>, MetricsError> {
         }
     }
     Ok(list.0)
-}
-
-/// Reads the definition of one metric: an expression alone, or an object.
-pub fn parse_one(name: &str, json: &str) -> Result<MetricForm, MetricsError> {
-    let typed: Typed = serde_json::from_str(json).map_err(|error| MetricsError::Form(error.to_string()))?;
-    Ok(MetricForm { name: name.to_owned(), body: typed.into() })
 }
 
 /// Writes metrics as they could be typed.
@@ -171,14 +154,9 @@ impl From<Typed> for MetricBody {
     fn from(typed: Typed) -> Self {
         match typed {
             Typed::Object(body) => body,
-            Typed::Expression(value) => MetricBody {
-                value,
-                element: None,
-                rollup: default_rollup(),
-                zero: Zero::Default,
-                daily: None,
-                array: true,
-            },
+            Typed::Expression(value) => {
+                MetricBody { value, element: None, rollup: default_rollup(), zero: Zero::Default, daily: None }
+            }
         }
     }
 }
@@ -259,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_as_it_was() {
-        let json = r#"{"sell": "count(*) FILTER (WHERE t = 'a\"b')", "top": {"value": "max(x)", "rollup": "max", "zero": "-1"}, "all": {"value": "count(*)", "daily": "num", "array": false}}"#;
+        let json = r#"{"sell": "count(*) FILTER (WHERE t = 'a\"b')", "top": {"value": "max(x)", "rollup": "max", "zero": "-1"}, "all": {"value": "count(*)", "daily": "num"}}"#;
         let metrics = parse(json).unwrap();
         assert_eq!(parse(&write(&metrics)).unwrap(), metrics);
     }

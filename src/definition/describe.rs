@@ -1,0 +1,63 @@
+//! A definition written as the call that would make it, with the names that the source's columns have today.
+
+use crate::catalog::Definition;
+use crate::pg::body::Body;
+use crate::pg::table::{self, Column, literal};
+use crate::rules::metrics::{self, MetricForm};
+
+/// The create_table call.
+pub fn describe(definition: &Definition) -> String {
+    let body = Body::of(definition.aggregate_oid);
+    let source = table::Table::find(definition.source);
+    let source_columns = source.as_ref().map(|source| source.columns()).unwrap_or_default();
+    let name_at = |index: usize, otherwise: &str| {
+        let number = body.as_ref().and_then(|body| body.column_number(index));
+        let column = source_columns.iter().find(|column| Some(column.number) == number);
+        column.map_or_else(|| otherwise.to_owned(), |column| column.name.clone())
+    };
+    let keys: Vec<String> =
+        definition.keys.iter().enumerate().map(|(index, key)| literal(&name_at(index + 1, &key.name))).collect();
+    let windows: Vec<String> = definition.windows.iter().map(|window| window.to_string()).collect();
+    let filter = definition.filter.as_ref().map(|typed| {
+        let condition = body.as_ref().and_then(Body::first_condition);
+        literal(&condition.unwrap_or_else(|| typed.clone()))
+    });
+    let or_null = |value: Option<String>| value.unwrap_or_else(|| "NULL".to_owned());
+    let arguments = [
+        ("name", literal(&definition.target.sql())),
+        ("source", literal(&source.map(|source| source.sql()).unwrap_or_default())),
+        ("time_column", literal(&name_at(0, &definition.time_column))),
+        ("keys", format!("ARRAY[{}]", keys.join(", "))),
+        ("metrics", literal(&metrics::write(&forms(definition, body.as_ref())))),
+        ("windows", format!("'{{{}}}'", windows.join(","))),
+        ("start_date", or_null(definition.start.map(|day| format!("'{day}'")))),
+        ("time_zone", literal(&definition.time_zone)),
+        ("filter", or_null(filter)),
+        ("shape", literal(definition.shape.name())),
+        ("expire_idle", definition.expire_idle.to_string()),
+        ("late", literal(definition.late.name())),
+        ("lookback", definition.lookback.to_string()),
+        ("partition_by", literal(definition.partition_by.name())),
+        ("retention", or_null(definition.retention.as_deref().map(literal))),
+        ("daily", literal(&definition.daily.sql())),
+    ];
+    let lines: Vec<String> = arguments.iter().map(|(name, value)| format!("    {name} => {value}")).collect();
+    format!("SELECT cumulate.create_table(\n{});", lines.join(",\n"))
+}
+
+/// The metrics with the expressions of today and the types that they have.
+fn forms(definition: &Definition, body: Option<&Body>) -> Vec<MetricForm> {
+    let columns: Vec<Column> = definition.daily.columns();
+    // Behind the day, the keys and the number of events.
+    let first = 2 + definition.keys.len();
+    let describe = |(index, form): (usize, &MetricForm)| {
+        let mut form = form.clone();
+        if let Some(expression) = body.and_then(|body| body.expression(first + index)) {
+            form.body.value = expression;
+        }
+        let daily = crate::catalog::definition::daily_column(&form);
+        form.body.element = columns.iter().find(|column| column.name == daily).map(Column::type_sql);
+        form
+    };
+    definition.forms.iter().enumerate().map(describe).collect()
+}
