@@ -8,7 +8,7 @@ SELECT pg_typeof(cumulate.shift('{1}'::smallint[], 2::smallint, 7)), pg_typeof(c
        pg_typeof(cumulate.shift('{1}', 1.5, 7)), pg_typeof(cumulate.shift('{1}'::real[], 2::real, 7)),
        pg_typeof(cumulate.shift('{1}'::float8[], 2, 7)), pg_typeof(cumulate.shift('{1}', 2, 7));
 SELECT cumulate.shift('{1.50,NULL}', 2.250, 3), cumulate.shift('{1}'::float8[], 'NaN', 3);
-SELECT cumulate.total('{1,2,3}'), cumulate.total('{1,2,3}', 2), cumulate.total('{1,NULL,3}', 2), cumulate.total('{1}', 3660);
+SELECT cumulate.total('{1,2,3}'::int[]), cumulate.total('{1,2,3}'::int[], 2), cumulate.total('{1,NULL,3}'::int[], 2), cumulate.total('{1}'::int[], 3660);
 SELECT cumulate.total('{}'::int[]), cumulate.total(NULL::int[]), cumulate.total('{NULL,NULL}'::int[]);
 SELECT pg_typeof(cumulate.total('{1}'::smallint[])), pg_typeof(cumulate.total('{1}'::int[])), pg_typeof(cumulate.total('{1}'::bigint[])),
        pg_typeof(cumulate.total('{1}'::real[])), pg_typeof(cumulate.total('{1}'::float8[])), pg_typeof(cumulate.total('{1}'::numeric[]));

@@ -36,7 +36,11 @@ SELECT * FROM cumulate.verify('market.by_customer');
 UPDATE market.by_customer SET total_spent_2d = 1 WHERE snapshot_date = '2024-03-12' AND shop = 2;
 DELETE FROM market.by_customer WHERE snapshot_date = '2024-03-12' AND customer LIKE 'line%';
 SELECT * FROM cumulate.verify('market.by_customer', '2024-03-12', '2024-03-12');
+\a
+\t
 SELECT cumulate.definition('market.by_customer');
+\a
+\t
 SELECT cumulate.alter_table('market.by_customer', late => 'scan', lookback => 3, retention => '30 days');
 SELECT late, lookback, retention FROM cumulate.tables WHERE target = 'market.by_customer'::regclass;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'market.orders'::regclass;

@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA trial;
 CREATE TABLE trial.result (position integer GENERATED ALWAYS AS IDENTITY, refusal text, sqlstate text, message text, detail text, hint text);
 CREATE FUNCTION trial.attempt(refusal text, command text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE code text; what text; facts text; help text; today text := (now() AT TIME ZONE 'UTC')::date;
+DECLARE code text; what text; facts text; help text; today text := to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
 BEGIN
     BEGIN
         EXECUTE command;
@@ -101,7 +101,7 @@ UPDATE cumulate.definition SET frozen_through = '2024-12-10' WHERE target = 'sal
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''sales.daily_cumulate'', ''2024-12-09'', ''2024-12-11'')');
 UPDATE cumulate.definition SET frozen_through = NULL WHERE target = 'sales.daily_cumulate'::regclass;
 SET ROLE trial_other;
-SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''sales.daily_cumulate'', ''2024-12-14'')');
+SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT trial.attempt('SourceDenied', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'''));
 RESET ROLE;
 SELECT trial.attempt('NotAnEventTable', 'SELECT cumulate.generate_events(''trial.event'')');

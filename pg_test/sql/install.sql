@@ -9,7 +9,11 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
   AND (pg_identify_object(d.classid, d.objid, d.objsubid)).schema = 'sales';
 SELECT target, source, daily, keys, windows, start_date, time_zone, shape, late, partition_by FROM cumulate.tables;
 SELECT metric, value, rollup, daily_column FROM cumulate.metrics;
+\a
+\t
 SELECT cumulate.definition('sales.daily_cumulate');
+\a
+\t
 -- Without the extension its tables are ordinary tables; with it again, they are taken back.
 INSERT INTO sales.events (product_id, event_type, event_date) VALUES (1, 'sell', '2024-12-01'), (1, 'sell', '2024-12-03');
 SELECT sales.cumulate_day('2024-12-03');

@@ -37,7 +37,11 @@ ALTER TABLE sales.events RENAME COLUMN product_id TO article;
 INSERT INTO sales.events (article, event_type, event_date) VALUES (52, 'sell', '2024-12-20');
 SELECT sales.cumulate_day('2024-12-21');
 SELECT product_id, sell_array, remark, snapshot_date FROM sales.daily_cumulate WHERE product_id = 52 ORDER BY snapshot_date;
+\a
+\t
 SELECT cumulate.definition('sales.daily_cumulate');
+\a
+\t
 SELECT * FROM cumulate.verify('sales.daily_cumulate');
 ALTER TABLE sales.events DROP COLUMN article;
 ALTER TABLE sales.events RENAME COLUMN article TO product_id;
