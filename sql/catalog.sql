@@ -20,6 +20,9 @@ CREATE TABLE cumulate.definition (
     partition_by   text        NOT NULL,
     retention      interval,
     frozen_through date,
+    frozen_changes bigint      NOT NULL DEFAULT 0,
+    leaves         regclass[],
+    leaf_triggers  oid[],
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 
@@ -94,6 +97,9 @@ COMMENT ON COLUMN cumulate.definition.lookback IS 'Days that a run aggregates ag
 COMMENT ON COLUMN cumulate.definition.partition_by IS 'month, day or none';
 COMMENT ON COLUMN cumulate.definition.retention IS 'How long snapshots are kept; NULL for ever';
 COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one stand as they are; NULL when none is frozen';
+COMMENT ON COLUMN cumulate.definition.frozen_changes IS 'Late changes of frozen days that were dropped';
+COMMENT ON COLUMN cumulate.definition.leaves IS 'Partitions of the source when it was last looked at';
+COMMENT ON COLUMN cumulate.definition.leaf_triggers IS 'Their note triggers, which are made anew when a partition is attached';
 COMMENT ON COLUMN cumulate.definition.created_at IS 'When the table was made';
 
 COMMENT ON TABLE cumulate.ledger IS 'The ledger: one row per cumulative table and day; read it through cumulate.days';

@@ -17,6 +17,10 @@ COMMENT ON FUNCTION cumulate.cumulate_range IS
     'Closes all days of a range in the caller''s transaction; returns the rows of their snapshots';
 COMMENT ON FUNCTION cumulate.restate IS
     'Aggregates days again from the source and repairs the snapshots that depend on them; returns the snapshot rows changed';
+COMMENT ON FUNCTION cumulate.freeze IS
+    'Declares closed days final: their source rows may be deleted, and are never read again';
+COMMENT ON FUNCTION cumulate.forget IS 'Removes what is known of a table of which a part has been dropped, by the number of its definition';
+COMMENT ON FUNCTION cumulate.health IS 'One row per problem: how severe, of which table, what it is and what to do';
 COMMENT ON FUNCTION cumulate.apply_late IS
     'Repairs the snapshots that noted late changes touch; returns the snapshot rows changed';
 COMMENT ON FUNCTION cumulate.verify IS
@@ -66,6 +70,7 @@ COMMENT ON COLUMN cumulate.tables.lookback IS 'Days that a run aggregates again 
 COMMENT ON COLUMN cumulate.tables.partition_by IS 'month, day or none';
 COMMENT ON COLUMN cumulate.tables.retention IS 'How long snapshots are kept; NULL for ever';
 COMMENT ON COLUMN cumulate.tables.frozen_through IS 'Days up to this one stand as they are';
+COMMENT ON COLUMN cumulate.tables.frozen_changes IS 'Late changes of frozen days that were dropped';
 COMMENT ON COLUMN cumulate.tables.owner IS 'The owner, with whose rights the source is read';
 COMMENT ON COLUMN cumulate.tables.created_at IS 'When the table was made';
 
@@ -97,6 +102,9 @@ COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be sett
 COMMENT ON COLUMN cumulate.status.missing_days IS 'Days that are over and have no snapshot';
 COMMENT ON COLUMN cumulate.status.waiting_changes IS 'Notes of late changes that wait to be repaired';
 COMMENT ON COLUMN cumulate.status.waiting_since IS 'When the oldest of them was noted';
+COMMENT ON COLUMN cumulate.status.open_past_days IS 'Of the open days, those that are over';
+COMMENT ON COLUMN cumulate.status.waiting_pids IS 'Processes that made these changes';
+COMMENT ON COLUMN cumulate.status.frozen_changes IS 'Late changes of frozen days that were dropped';
 COMMENT ON COLUMN cumulate.status.unkeyed_events IS 'Source rows left out because a key column is NULL';
 
 COMMENT ON VIEW cumulate.runs IS 'Runs and how they ended';

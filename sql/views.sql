@@ -2,7 +2,7 @@
 
 CREATE VIEW cumulate.tables AS
 SELECT d.target, d.source, d.daily, d.time_column, d.keys, d.windows, d.start_date, d.time_zone, d.filter, d.shape,
-       d.expire_idle, d.late, d.lookback, d.partition_by, d.retention, d.frozen_through,
+       d.expire_idle, d.late, d.lookback, d.partition_by, d.retention, d.frozen_through, d.frozen_changes,
        c.relowner::pg_catalog.regrole AS owner, d.created_at
 FROM cumulate.definition d
 JOIN pg_catalog.pg_class c ON c.oid = d.target
@@ -36,21 +36,24 @@ CREATE VIEW cumulate.status AS
 SELECT t.target, t.start_date, l.newest_closed,
        (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - 1
            - coalesce(l.newest_closed, t.start_date - 1) AS lag_days,
-       l.closed_days, l.open_days,
+       l.closed_days, l.open_days, l.open_past_days,
        greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - t.start_date, 0)
            - l.past_days AS missing_days,
-       n.waiting_changes, n.waiting_since, l.unkeyed_events
+       n.waiting_changes, n.waiting_since, n.waiting_pids, l.unkeyed_events, t.frozen_changes
 FROM cumulate.tables t
 CROSS JOIN LATERAL (
     SELECT pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_closed,
            count(*) FILTER (WHERE state IN ('closed', 'frozen')) AS closed_days,
            count(*) FILTER (WHERE state = 'open') AS open_days,
+           count(*) FILTER (WHERE state = 'open'
+               AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS open_past_days,
            count(*) FILTER (WHERE state <> 'missing'
                AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS past_days,
            coalesce(pg_catalog.sum(unkeyed_events), 0)::bigint AS unkeyed_events
     FROM cumulate.ledger WHERE target = t.target) AS l
 CROSS JOIN LATERAL (
-    SELECT count(*) AS waiting_changes, pg_catalog.min(noted_at) AS waiting_since
+    SELECT count(*) AS waiting_changes, pg_catalog.min(noted_at) AS waiting_since,
+           pg_catalog.array_agg(DISTINCT pid) AS waiting_pids
     FROM cumulate.note WHERE target = t.target) AS n;
 
 CREATE VIEW cumulate.runs AS
@@ -77,6 +80,56 @@ WHERE r.status = 'running';
 GRANT SELECT ON cumulate.tables, cumulate.metrics, cumulate.days, cumulate.status, cumulate.runs, cumulate.progress
     TO PUBLIC;
 GRANT USAGE ON SCHEMA cumulate TO PUBLIC;
+
+CREATE FUNCTION cumulate.health(OUT severity text, OUT target text, OUT what text, OUT how_to_mend text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    -- Tables whose parts are gone.
+    SELECT 'error', d.target::text, 'its table, daily table, source or aggregate function has been dropped',
+           pg_catalog.format('SELECT cumulate.forget(%s);', d.id)
+    FROM cumulate.definition d
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.target)
+       OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.daily)
+       OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.source)
+       OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = d.aggregate)
+    UNION ALL
+    -- Sources whose late changes are not noted.
+    SELECT 'error', t.target::text,
+           pg_catalog.format('trigger %s on %s is %s: late changes are not noted', e.name, s.relid,
+               CASE WHEN g.oid IS NULL THEN 'missing' ELSE 'disabled' END),
+           pg_catalog.format('SELECT cumulate.alter_table(%L, late => ''none''); SELECT cumulate.alter_table(%1$L, late => ''trigger'');',
+               t.target)
+    FROM cumulate.tables t
+    JOIN cumulate.definition d ON d.target = t.target
+    CROSS JOIN LATERAL (
+        SELECT t.source::oid AS relid UNION
+        SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(t.source) p) AS s0
+    CROSS JOIN LATERAL (SELECT s0.relid::pg_catalog.regclass AS relid) AS s
+    CROSS JOIN LATERAL (
+        SELECT 'cumulate_note_' || event || '_' || d.id AS name
+        FROM pg_catalog.unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS event) AS e
+    LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = s.relid AND g.tgname = e.name
+    WHERE t.late = 'trigger' AND (g.oid IS NULL OR g.tgenabled <> 'A')
+    UNION ALL
+    -- Tables without a valid key.
+    SELECT 'error', t.target::text, pg_catalog.format('%s has no valid unique index on its key', k.relid),
+           pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (snapshot_date, %s);', k.relid,
+               (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ') FROM pg_catalog.unnest(t.keys) AS name))
+    FROM cumulate.tables t
+    CROSS JOIN LATERAL (VALUES (t.target), (t.daily)) AS k (relid)
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+                      WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL)
+    UNION ALL
+    SELECT 'warning', s.target::text,
+           pg_catalog.format('%s notes of late changes wait since %s', s.waiting_changes, s.waiting_since),
+           pg_catalog.format('SELECT cumulate.apply_late(%L);', s.target)
+    FROM cumulate.status s WHERE s.waiting_changes > 0
+    UNION ALL
+    SELECT 'warning', s.target::text, pg_catalog.format('%s days that are over have no closed snapshot', s.missing_days + s.open_past_days),
+           pg_catalog.format('CALL cumulate.backfill(%L);', s.target)
+    FROM cumulate.status s WHERE s.missing_days + s.open_past_days > 0;
+END;
 
 CREATE FUNCTION cumulate.plan(target regclass, OUT day date, OUT why text) RETURNS SETOF record
 LANGUAGE sql STABLE

@@ -1,6 +1,6 @@
 //! Closing days: one snapshot or many, in the caller's transaction.
 
-use crate::catalog::definition::Definition;
+use crate::catalog::definition::{self, Definition};
 use crate::catalog::ledger::{self, Entry};
 use crate::catalog::{Late, State, notes};
 use crate::daily;
@@ -9,6 +9,7 @@ use crate::fold::by_day::{self, Passage};
 use crate::fold::by_key;
 use crate::fold::stream::Reading;
 use crate::late::dirt::Dirt;
+use crate::late::leaves;
 use crate::late::writers;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::{self, Changes};
@@ -126,17 +127,57 @@ fn settle_notes(
     over: &Over,
     again: &[Day],
 ) -> Result<i64, Error> {
+    leaves::look(definition);
     let notes = notes::read(definition.target.oid, through);
-    let mut dirt = Dirt::of(definition, start, newest, &notes);
+    let live = definition.first_live_day(start);
+    drop_frozen(definition, &notes);
+    let mut dirt = Dirt::of(definition, live, newest, &notes);
     dirt.add_days(again.iter().copied());
     if definition.late == Late::Scan {
-        let first = over.today.minus(definition.lookback).max(start);
+        let first = over.today.minus(definition.lookback).max(live);
         dirt.add_days(days(first, newest.min(over.today.minus(1))));
     }
-    let everything = dirt.everything.then_some((start, newest));
+    let everything = dirt.everything.then_some((live, newest));
     let changed = refresh(definition, dirt, over, everything)?;
     notes::delete(definition.target.oid, &notes);
     Ok(changed)
+}
+
+/// Late changes of frozen days are no corrections: they are counted, and their notes go with the others.
+fn drop_frozen(definition: &Definition, notes: &[notes::Note]) {
+    let Some(through) = definition.frozen_through else { return };
+    let frozen = notes.iter().filter(|note| note.day.is_some_and(|day| day <= through)).count();
+    if frozen > 0 {
+        definition::count_frozen_changes(definition.target.oid, frozen as i64);
+    }
+}
+
+/// Freezes all days up to `through`: their source rows may be deleted from now on.
+pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
+    check_isolation()?;
+    as_owner(definition.target.owner, || {
+        let start = start(definition)?;
+        let over = Over::wait(definition, through);
+        if !over.is(through) {
+            return Err(Error::FutureDay { day: through, today: over.today, zone: definition.time_zone.clone() });
+        }
+        if through < start {
+            return Err(Error::DayBeforeStart { day: through, start, table: definition.target.label() });
+        }
+        definition.lock();
+        if definition.frozen_through.is_some_and(|frozen| frozen >= through) {
+            return Ok(());
+        }
+        let from = definition.first_live_day(start);
+        if let Some(day) = ledger::first_unclosed(definition.target.oid, from, through) {
+            return Err(Error::Unclosed { day, through, table: definition.target.sql() });
+        }
+        let newest = ledger::newest_snapshot(definition.target.oid).map_or(through, |newest| newest.max(through));
+        settle_notes(definition, start, newest, newest, &over, &[])?;
+        definition::freeze(definition.target.oid, through);
+        ledger::freeze(definition.target.oid, through);
+        Ok(())
+    })
 }
 
 /// Aggregates dirty days and keys again, and repairs; with `everything` all snapshots of that range are compared.

@@ -183,6 +183,15 @@ pub enum Error {
         id: i64,
     },
 
+    Unclosed {
+        day: Day,
+        through: Day,
+        table: String,
+    },
+    StillThere {
+        table: String,
+    },
+
     // The generator
     NotAnEventTable {
         table: String,
@@ -464,11 +473,23 @@ impl Error {
                 format!("Days through {through} stand as they are; their source rows may be gone."),
                 format!("Give days from {} on.", through.plus(1)),
             ),
+            Unclosed { day, through, table } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("day {day} of {table} is not closed"),
+                "Only closed days can be frozen: they stand as they are from then on.".to_owned(),
+                format!("CALL cumulate.backfill('{table}', DATE '{day}', DATE '{through}');"),
+            ),
             NoRun { id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("run {id} is not a running backfill of this session"),
                 "A backfill's steps are called by procedure cumulate.backfill.".to_owned(),
                 "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
+            ),
+            StillThere { table } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("{table} has all its parts"),
+                "Only tables of which a part has been dropped are forgotten.".to_owned(),
+                format!("SELECT cumulate.drop_table('{table}');"),
             ),
             NotAnEventTable { table, reason } => (
                 Code::ERRCODE_WRONG_OBJECT_TYPE,

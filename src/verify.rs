@@ -74,8 +74,11 @@ impl Query<'_> {
         let expired = if definition.expire_idle { "HAVING bool_or(has_events)" } else { "" };
         format!(
             "WITH e AS MATERIALIZED (
-                 SELECT {SNAPSHOT_DATE} AS day, {keys}, {metrics} FROM {aggregate}(DATE '{start}', DATE '{last}')
-                 WHERE {keyed}),
+                 SELECT {SNAPSHOT_DATE} AS day, {keys}, {metrics} FROM {aggregate}(DATE '{live}', DATE '{last}')
+                 WHERE {keyed}
+                 UNION ALL
+                 SELECT {SNAPSHOT_DATE}, {keys}, {metrics} FROM {daily}
+                 WHERE {SNAPSHOT_DATE} >= DATE '{start}' AND {SNAPSHOT_DATE} < DATE '{live}'),
              k AS (SELECT {keys}, min(day) AS first_day FROM e GROUP BY {keys}),
              d AS (SELECT DATE '2000-01-01' + number AS day FROM pg_catalog.unnest($1) AS number),
              cells AS (
@@ -95,6 +98,9 @@ impl Query<'_> {
             metrics = metrics.join(", "),
             aggregate = definition.aggregate,
             start = self.start,
+            // Source rows of frozen days may be gone; their daily rows stand for them.
+            live = definition.first_live_day(self.start),
+            daily = definition.daily.sql(),
             last = self.last,
             keyed = keyed.join(" AND "),
             k_keys = definition.key_list("k."),

@@ -91,15 +91,18 @@ SELECT trial.attempt('DoesNotFit', 'SELECT cumulate.create_table(''trial.unlike'
 SELECT trial.attempt('DoesNotFit', 'SELECT cumulate.create_table(''trial.unlike'', ''trial.event'', ''at'', ''{item}'', ''{"n": "count(*)"}'')');
 -- Tables
 SELECT trial.attempt('NotACumulativeTable', 'SELECT cumulate.cumulate_day(''trial.event'', ''2024-12-14'')');
+SELECT cumulate.create_table('trial.of_event', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.create_table('trial.of_empty', 'trial.empty', 'at', '{item}', '{"n": "count(*)"}', time_zone => 'UTC');
 SELECT trial.attempt('NoEvents', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT cumulate.create_table('trial.of_old', 'trial.old', 'at', '{item}', '{"n": "count(*)"}', time_zone => 'UTC');
 SELECT trial.attempt('OldStart', 'SELECT cumulate.cumulate_day(''trial.of_old'', ''2024-12-14'')');
 SELECT trial.attempt('InTransactionBlock', 'CALL cumulate.backfill(''sales.daily_cumulate'', ''2024-12-01'', ''2024-12-02'')');
 SELECT trial.attempt('NoRun', 'SELECT cumulate.backfill_step(0)');
-UPDATE cumulate.definition SET frozen_through = '2024-12-10' WHERE target = 'sales.daily_cumulate'::regclass;
-SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''sales.daily_cumulate'', ''2024-12-09'', ''2024-12-11'')');
-UPDATE cumulate.definition SET frozen_through = NULL WHERE target = 'sales.daily_cumulate'::regclass;
+SELECT trial.attempt('Unclosed', 'SELECT cumulate.freeze(''trial.of_event'', ''2024-12-02'')');
+SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FROM cumulate.definition WHERE target = 'trial.of_event'::regclass;
+SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
+SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
+SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
 SET ROLE trial_other;
 SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT trial.attempt('SourceDenied', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'''));

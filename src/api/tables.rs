@@ -61,6 +61,11 @@ fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false
 }
 
 #[pg_extern]
+fn forget(definition: Option<i64>) -> Result<(), ErrorReport> {
+    Ok(definition::forget(given("definition", definition)?)?)
+}
+
+#[pg_extern]
 fn alter_table(
     target: Option<Regclass>,
     late: default!(Option<String>, "NULL"),
@@ -106,6 +111,12 @@ fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<R
     let mut definition = owned(target)?;
     let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
     Ok(close::restate(&mut definition, from, to)?)
+}
+
+#[pg_extern]
+fn freeze(target: Option<Regclass>, through: Option<RawDate>) -> Result<(), ErrorReport> {
+    let mut definition = owned(target)?;
+    Ok(close::freeze(&mut definition, day("through", through)?)?)
 }
 
 #[pg_extern]

@@ -244,6 +244,11 @@ impl Definition {
         });
     }
 
+    /// The first day whose source rows count: behind the start, and behind what is frozen.
+    pub fn first_live_day(&self, start: Day) -> Day {
+        self.frozen_through.map_or(start, |through| start.max(through.plus(1)))
+    }
+
     /// Takes the lock under which days are closed and the definition changes, until the transaction ends.
     pub fn lock(&self) {
         let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
@@ -379,4 +384,63 @@ pub fn change(target: Oid, settings: &Settings) {
         .bind(settings.retention.as_deref())
         .run()
     });
+}
+
+/// Freezes days: what is closed stays as it is from now on.
+pub fn freeze(target: Oid, through: Day) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET frozen_through = DATE '2000-01-01' + $2 WHERE target = $1")
+            .bind(target)
+            .bind(through.number())
+            .run()
+    });
+}
+
+/// Counts late changes of frozen days, which change nothing.
+pub fn count_frozen_changes(target: Oid, changes: i64) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET frozen_changes = frozen_changes + $2 WHERE target = $1")
+            .bind(target)
+            .bind(changes)
+            .run()
+    });
+}
+
+/// The source's partitions and their note triggers, as they were last seen.
+pub fn leaves(target: Oid) -> Vec<(Oid, Oid)> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT l.leaf::oid, l.trigger FROM cumulate.definition d
+             CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers))
+                 AS l (leaf, trigger) WHERE d.target = $1",
+        )
+        .bind(target)
+        .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+    })
+}
+
+pub fn record_leaves(target: Oid, leaves: &[(Oid, Oid)]) {
+    let (tables, triggers): (Vec<Oid>, Vec<Oid>) = leaves.iter().copied().unzip();
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET leaves = $2::regclass[], leaf_triggers = $3 WHERE target = $1")
+            .bind(target)
+            .bind(tables)
+            .bind(triggers)
+            .run()
+    });
+}
+
+/// What a definition names, whether it is still there or not.
+pub struct Parts {
+    pub target: Oid,
+    pub source: Oid,
+}
+
+pub fn parts(id: i64) -> Option<Parts> {
+    as_extension(|| {
+        Statement::new("SELECT target::oid, source::oid FROM cumulate.definition WHERE id = $1")
+            .bind(id)
+            .first(|row| Some(Parts { target: row.get(0)?, source: row.get(1)? }))
+            .flatten()
+    })
 }

@@ -213,3 +213,23 @@ pub fn reopen(target: Oid, today: Day) {
         }
     });
 }
+
+/// The first day of a range that is neither closed nor frozen.
+pub fn first_unclosed(target: Oid, from: Day, to: Day) -> Option<Day> {
+    let done = entries(target, from, to);
+    crate::rules::calendar::days(from, to)
+        .find(|day| !done.iter().any(|entry| entry.day == *day && entry.state.is_final()))
+}
+
+/// Closed days up to `through` are frozen.
+pub fn freeze(target: Oid, through: Day) {
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.ledger SET state = 'frozen'
+             WHERE target = $1 AND day <= DATE '2000-01-01' + $2 AND state = 'closed'",
+        )
+        .bind(target)
+        .bind(through.number())
+        .run()
+    });
+}

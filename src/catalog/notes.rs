@@ -33,6 +33,21 @@ pub fn note_everything(target: Oid) {
     });
 }
 
+/// Notes whole days of one table.
+pub fn note_days_of(target: Oid, from: Day, to: Day) {
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.note (target, day, pid, noted_at)
+             SELECT $1, DATE '2000-01-01' + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+             FROM pg_catalog.generate_series($2, $3) AS number",
+        )
+        .bind(target)
+        .bind(from.number())
+        .bind(to.number())
+        .run()
+    });
+}
+
 /// The notes for days up to `through`, and those for every day.
 pub fn read(target: Oid, through: Day) -> Vec<Note> {
     // What this very transaction has changed counts, too.

@@ -8,7 +8,7 @@ mod validate;
 
 use crate::catalog::{Definition, Late};
 use crate::error::Error;
-use crate::late::triggers;
+use crate::late::{leaves, triggers};
 use crate::pg::identity::{as_extension, as_owner};
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
@@ -54,6 +54,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         let id = register(&blueprint, &made);
         if blueprint.late == Late::Trigger {
             triggers::make(&blueprint.trigger_plan(id));
+            leaves::remember(made.target, id, blueprint.source.oid);
         }
         if made.adopted {
             crate::catalog::notes::note_everything(made.target);
@@ -101,6 +102,23 @@ fn register(blueprint: &Blueprint, made: &objects::Made) -> i64 {
         .flatten()
         .unwrap_or_default()
     })
+}
+
+/// Forgets a table of which a part has been dropped: what is left of it are ordinary tables.
+pub fn forget(id: i64) -> Result<(), Error> {
+    let unknown = || Error::NotACumulativeTable { name: id.to_string() };
+    let parts = crate::catalog::definition::parts(id).ok_or_else(unknown)?;
+    if let Some(target) = Table::find(parts.target) {
+        if !crate::pg::identity::acts_for(target.owner) {
+            return Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) });
+        }
+        let whole = Definition::find(parts.target).is_ok() && Table::find(parts.source).is_some();
+        if whole {
+            return Err(Error::StillThere { table: target.sql() });
+        }
+    }
+    crate::catalog::definition::forget(parts.target);
+    Ok(())
 }
 
 /// Forgets a cumulative table, and drops it unless its data shall stay.

@@ -172,3 +172,10 @@ fn look_up(id: i64, table: Oid) -> Option<Watch> {
     let (target, zone) = (definition.target.oid, definition.time_zone.clone());
     Some(Watch { target, time: time.number, time_type, zone, keys: keys? })
 }
+
+/// The name that the source's time column has today.
+pub fn time_column(definition: &Definition) -> Option<String> {
+    let number = Body::of(definition.aggregate_oid)?.column_number(0)?;
+    let source = Table::find(definition.source)?;
+    source.columns().into_iter().find(|column| column.number == number).map(|column| column.name)
+}

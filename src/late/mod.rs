@@ -2,5 +2,6 @@
 
 pub mod collect;
 pub mod dirt;
+pub mod leaves;
 pub mod triggers;
 pub mod writers;

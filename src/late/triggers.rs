@@ -49,6 +49,35 @@ fn make_truncate(definition: i64, table: &Table) {
     finish(&name, &table.sql());
 }
 
+/// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached.
+pub fn leaf_triggers(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
+    Statement::new(
+        "SELECT p.relid::oid, coalesce(t.oid, 0) FROM pg_catalog.pg_partition_tree($1::regclass) p
+         LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = $2
+         WHERE p.isleaf AND p.relid <> $1 ORDER BY p.relid::oid",
+    )
+    .bind(source)
+    .bind(name(definition, "INSERT"))
+    .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+}
+
+/// Makes the TRUNCATE trigger of partitions that came later.
+pub fn make_missing_truncate(definition: i64, source: Oid) {
+    let Some(source) = Table::find(source) else { return };
+    for table in with_leaves(&source) {
+        if !exists(&name(definition, "TRUNCATE"), &table) {
+            make_truncate(definition, &table);
+        }
+    }
+}
+
+fn exists(name: &str, table: &Table) -> bool {
+    Statement::new("SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname::text = $2")
+        .bind(table.oid)
+        .bind(name)
+        .exists()
+}
+
 fn finish(name: &str, table: &str) {
     run(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"));
     run(&format!("ALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION pg_cumulate"));
@@ -67,8 +96,7 @@ pub fn drop(definition: i64, source: &Table) {
 }
 
 fn drop_one(name: &str, table: &Table) {
-    let exists = Statement::new("SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname::text = $2");
-    if exists.bind(table.oid).bind(name).exists() {
+    if exists(name, table) {
         run(&format!("DROP TRIGGER {name} ON {}", table.sql()));
     }
 }
