@@ -1,0 +1,93 @@
+//! Writers that are still there when their day is closed, and writers without rights on anything but the source.
+
+use crate::{assert_law, pipeline};
+use pg_cumulate_tests::{Ask, eventually};
+use std::time::Duration;
+
+#[test]
+fn a_prepared_writer_keeps_its_days_open_until_it_has_ended() {
+    let (database, mut client) = pipeline(10);
+    let mut writer = database.connect();
+    writer.run(
+        "BEGIN;
+         INSERT INTO sales.events (product_id, event_type, event_date) VALUES (7, 'sell', '2024-12-12');
+         PREPARE TRANSACTION 'keeps a day open'",
+    );
+    client.run("SET cumulate.lock_timeout = '200ms'");
+    client.run("SELECT sales.cumulate_day('2024-12-12')");
+    let state = "SELECT state FROM cumulate.days WHERE day = '2024-12-12'";
+    assert_eq!(client.lines(state), ["open"]);
+    client.run("COMMIT PREPARED 'keeps a day open'");
+    client.run("SELECT sales.cumulate_day('2024-12-13')");
+    assert_eq!(client.lines(state), ["closed"]);
+    assert_law(&mut client);
+}
+
+#[test]
+fn a_writer_that_began_today_is_not_waited_for_and_its_change_is_repaired() {
+    let (database, mut client) = pipeline(10);
+    let mut writer = database.connect();
+    writer.run("BEGIN; INSERT INTO sales.events (product_id, event_type, event_date) VALUES (7, 'sell', '2024-12-11')");
+    client.run("SELECT sales.cumulate_day('2024-12-11')");
+    assert_eq!(client.lines("SELECT state FROM cumulate.days WHERE day = '2024-12-11'"), ["closed"]);
+    writer.run("COMMIT");
+    assert_eq!(client.value::<i64>("SELECT cumulate.apply_late('sales.daily_cumulate')"), 1);
+    assert_law(&mut client);
+}
+
+#[test]
+fn a_second_closer_of_the_same_day_waits_and_finds_nothing_to_do() {
+    let (database, mut client) = pipeline(3);
+    let mut second = database.connect();
+    client.run("BEGIN; SELECT sales.cumulate_day('2024-12-05')");
+    let name = database.name().to_owned();
+    let waiting = std::thread::spawn(move || second.value::<i64>("SELECT sales.cumulate_day('2024-12-05')"));
+    let mut look = database.connect();
+    eventually(Duration::from_secs(10), "the second closer waits", || {
+        look.value::<i64>(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+        )) == 1
+    });
+    client.run("COMMIT");
+    let rows = waiting.join().expect("the second closer succeeds");
+    assert_eq!(
+        rows,
+        client.value::<i64>("SELECT count(*) FROM sales.daily_cumulate WHERE snapshot_date = '2024-12-05'")
+    );
+    assert_law(&mut client);
+}
+
+#[test]
+fn readers_of_other_days_never_wait_for_a_close() {
+    let (database, mut client) = pipeline(40);
+    let mut reader = database.connect();
+    reader.run("SET lock_timeout = '100ms'");
+    // The second of these days needs a new partition.
+    client.run("BEGIN; SELECT sales.cumulate_day('2025-01-31'), sales.cumulate_day('2025-02-01')");
+    let rows: i64 = reader.value("SELECT count(*) FROM sales.daily_cumulate WHERE snapshot_date <= '2025-01-10'");
+    assert!(rows > 0);
+    assert_eq!(reader.value::<i64>("SELECT count(*) FROM sales.daily_cumulate WHERE snapshot_date = '2025-01-31'"), 0);
+    client.run("COMMIT");
+    assert!(reader.value::<i64>("SELECT count(*) FROM sales.daily_cumulate WHERE snapshot_date = '2025-02-01'") > 0);
+}
+
+#[test]
+fn a_role_that_may_only_insert_loads_the_source() {
+    let (database, mut client) = pipeline(3);
+    client.run(
+        "CREATE ROLE loader LOGIN;
+         GRANT USAGE ON SCHEMA sales TO loader;
+         GRANT INSERT ON sales.events TO loader",
+    );
+    let mut loader = database.connect_as("loader");
+    loader.run("INSERT INTO sales.events (product_id, event_type, event_date) VALUES (1, 'sell', '2024-12-02')");
+    assert_eq!(loader.refusal("SELECT cumulate.apply_late('sales.daily_cumulate')").sqlstate, "42501");
+    assert_eq!(
+        loader.refusal("INSERT INTO cumulate.note (target, pid, noted_at) VALUES (0, 0, now())").sqlstate,
+        "42501"
+    );
+    assert!(client.value::<i64>("SELECT cumulate.apply_late('sales.daily_cumulate')") > 0);
+    assert_law(&mut client);
+    drop(loader);
+    client.run("DROP OWNED BY loader; DROP ROLE loader");
+}
