@@ -1,8 +1,7 @@
 //! Closing days: one snapshot or many, in the caller's transaction.
 
-use crate::catalog::definition::{self, Definition};
 use crate::catalog::ledger::{self, Entry};
-use crate::catalog::{Late, State, notes};
+use crate::catalog::{Definition, Late, State, notes, registry};
 use crate::daily;
 use crate::error::Error;
 use crate::fold::by_day::{self, Passage};
@@ -148,7 +147,7 @@ fn drop_frozen(definition: &Definition, notes: &[notes::Note]) {
     let Some(through) = definition.frozen_through else { return };
     let frozen = notes.iter().filter(|note| note.day.is_some_and(|day| day <= through)).count();
     if frozen > 0 {
-        definition::count_frozen_changes(definition.target.oid, frozen as i64);
+        registry::count_frozen_changes(definition.target.oid, frozen as i64);
     }
 }
 
@@ -174,7 +173,7 @@ pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
         }
         let newest = ledger::newest_snapshot(definition.target.oid).map_or(through, |newest| newest.max(through));
         settle_notes(definition, start, newest, newest, &over, &[])?;
-        definition::freeze(definition.target.oid, through);
+        registry::freeze(definition.target.oid, through);
         ledger::freeze(definition.target.oid, through);
         Ok(())
     })

@@ -3,6 +3,7 @@
 pub mod definition;
 pub mod ledger;
 pub mod notes;
+pub mod registry;
 pub mod runs;
 
 pub use definition::{Definition, Key, Late, Metric, PartitionBy};

@@ -1,7 +1,7 @@
 //! What of a definition may change later.
 
 use super::validate;
-use crate::catalog::definition::{self, Settings};
+use crate::catalog::registry::{self, Settings};
 use crate::catalog::{Definition, Late, notes};
 use crate::error::Error;
 use crate::late::triggers;
@@ -33,7 +33,7 @@ pub fn alter(definition: &Definition, changes: Changes) -> Result<(), Error> {
         validate::source(definition.source, definition.target.owner, late)?;
         definition.lock();
         change_triggers(definition, late);
-        definition::change(definition.target.oid, &Settings { late, lookback, retention });
+        registry::change(definition.target.oid, &Settings { late, lookback, retention });
         Ok(())
     })
 }

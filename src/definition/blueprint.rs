@@ -1,8 +1,10 @@
 //! A definition that has been checked: everything that will be made has its name and type.
 
 use super::Request;
+use super::objects::Made;
 use super::validate;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, array_column, daily_column, total_column};
+use crate::catalog::registry::{NewDefinition, Settings};
 use crate::catalog::{Late, PartitionBy};
 use crate::error::Error;
 use crate::late::triggers;
@@ -141,6 +143,27 @@ impl Blueprint {
 
     pub fn latest_name(&self) -> String {
         format!("{}_latest", self.name)
+    }
+
+    /// The row of the catalog.
+    pub fn entry(&self, made: &Made) -> NewDefinition<'_> {
+        NewDefinition {
+            target: made.target,
+            source: self.source.oid,
+            daily: made.daily,
+            aggregate: made.aggregate,
+            time_column: &self.time_column,
+            keys: self.keys.iter().map(|key| key.name.clone()).collect(),
+            metrics: metrics::write(&self.forms()),
+            windows: self.windows.iter().map(|window| *window as i32).collect(),
+            start: self.start,
+            time_zone: &self.time_zone,
+            filter: self.filter.as_deref(),
+            shape: self.shape,
+            expire_idle: self.expire_idle,
+            partition_by: self.partition_by,
+            settings: Settings { late: self.late, lookback: self.lookback, retention: self.retention.clone() },
+        }
     }
 
     /// What the note triggers of the source are made from.

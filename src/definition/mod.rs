@@ -6,14 +6,13 @@ pub mod describe;
 mod objects;
 mod validate;
 
-use crate::catalog::{Definition, Late};
+use crate::catalog::{Definition, Late, registry};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
-use crate::pg::identity::{as_extension, as_owner};
+use crate::pg::identity::as_owner;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
-use crate::rules::metrics;
 use blueprint::Blueprint;
 use pgrx::pg_sys::Oid;
 
@@ -51,7 +50,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
-        let id = register(&blueprint, &made);
+        let id = registry::register(blueprint.entry(&made));
         if blueprint.late == Late::Trigger {
             triggers::make(&blueprint.trigger_plan(id));
             leaves::remember(made.target, id, blueprint.source.oid);
@@ -69,45 +68,10 @@ fn session_setting(name: &str) -> String {
     statement.first(|row| row.get::<String>(0)).flatten().unwrap_or_default()
 }
 
-/// Enters the definition; its number.
-fn register(blueprint: &Blueprint, made: &objects::Made) -> i64 {
-    let windows: Vec<i32> = blueprint.windows.iter().map(|window| *window as i32).collect();
-    let keys: Vec<String> = blueprint.keys.iter().map(|key| key.name.clone()).collect();
-    as_extension(|| {
-        Statement::new(
-            "INSERT INTO cumulate.definition (target, source, daily, aggregate, time_column, keys, metrics, windows,
-                 start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
-                     $17::interval)
-             RETURNING id",
-        )
-        .bind(made.target)
-        .bind(blueprint.source.oid)
-        .bind(made.daily)
-        .bind(made.aggregate)
-        .bind(blueprint.time_column.as_str())
-        .bind(keys)
-        .bind(metrics::write(&blueprint.forms()))
-        .bind(windows)
-        .bind(blueprint.start.map(Day::number))
-        .bind(blueprint.time_zone.as_str())
-        .bind(blueprint.filter.as_deref())
-        .bind(blueprint.shape.name())
-        .bind(blueprint.expire_idle)
-        .bind(blueprint.late.name())
-        .bind(blueprint.lookback)
-        .bind(blueprint.partition_by.name())
-        .bind(blueprint.retention.as_deref())
-        .first(|row| row.get(0))
-        .flatten()
-        .unwrap_or_default()
-    })
-}
-
 /// Forgets a table of which a part has been dropped: what is left of it are ordinary tables.
 pub fn forget(id: i64) -> Result<(), Error> {
     let unknown = || Error::NotACumulativeTable { name: id.to_string() };
-    let parts = crate::catalog::definition::parts(id).ok_or_else(unknown)?;
+    let parts = registry::parts(id).ok_or_else(unknown)?;
     if let Some(target) = Table::find(parts.target) {
         if !crate::pg::identity::acts_for(target.owner) {
             return Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) });
@@ -117,14 +81,14 @@ pub fn forget(id: i64) -> Result<(), Error> {
             return Err(Error::StillThere { table: target.sql() });
         }
     }
-    crate::catalog::definition::forget(parts.target);
+    registry::forget(parts.target);
     Ok(())
 }
 
 /// Forgets a cumulative table, and drops it unless its data shall stay.
 pub fn drop(definition: &Definition, keep_data: bool) {
     definition.lock();
-    crate::catalog::definition::forget(definition.target.oid);
+    registry::forget(definition.target.oid);
     as_owner(definition.target.owner, || {
         if let Some(source) = Table::find(definition.source) {
             triggers::drop(definition.id, &source);

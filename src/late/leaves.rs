@@ -1,7 +1,7 @@
 //! Partitions of a source that come and go: attaching, detaching and dropping one fires no trigger.
 
 use super::triggers;
-use crate::catalog::{Definition, Late, definition, notes};
+use crate::catalog::{Definition, Late, notes, registry};
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident};
 use crate::pg::value::local_day;
@@ -16,7 +16,7 @@ pub fn look(definition: &Definition) {
         return;
     }
     let target = definition.target.oid;
-    let known = definition::leaves(target);
+    let known = registry::leaves(target);
     let present = triggers::leaf_triggers(definition.id, definition.source);
     if known == present {
         return;
@@ -31,12 +31,12 @@ pub fn look(definition: &Definition) {
             notes::note_days_of(target, first, last);
         }
     }
-    definition::record_leaves(target, &present);
+    registry::record_leaves(target, &present);
 }
 
 /// Remembers the partitions that are there when a definition is made.
 pub fn remember(target: Oid, id: i64, source: Oid) {
-    definition::record_leaves(target, &triggers::leaf_triggers(id, source));
+    registry::record_leaves(target, &triggers::leaf_triggers(id, source));
 }
 
 /// The first and last day in a partition.

@@ -1,0 +1,149 @@
+//! Definitions entered, changed and forgotten.
+
+use super::{Late, PartitionBy};
+use crate::pg::identity::as_extension;
+use crate::pg::spi::Statement;
+use crate::rules::calendar::Day;
+use crate::rules::window::Shape;
+use pgrx::pg_sys::Oid;
+
+/// A definition to enter.
+pub struct NewDefinition<'a> {
+    pub target: Oid,
+    pub source: Oid,
+    pub daily: Oid,
+    pub aggregate: Oid,
+    pub time_column: &'a str,
+    pub keys: Vec<String>,
+    /// As json.
+    pub metrics: String,
+    pub windows: Vec<i32>,
+    pub start: Option<Day>,
+    pub time_zone: &'a str,
+    pub filter: Option<&'a str>,
+    pub shape: Shape,
+    pub expire_idle: bool,
+    pub partition_by: PartitionBy,
+    pub settings: Settings,
+}
+
+/// Enters a definition; its number.
+pub fn register(new: NewDefinition) -> i64 {
+    as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.definition (target, source, daily, aggregate, time_column, keys, metrics, windows,
+                 start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
+             VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
+                     $17::interval)
+             RETURNING id",
+        )
+        .bind(new.target)
+        .bind(new.source)
+        .bind(new.daily)
+        .bind(new.aggregate)
+        .bind(new.time_column)
+        .bind(new.keys)
+        .bind(new.metrics)
+        .bind(new.windows)
+        .bind(new.start.map(Day::number))
+        .bind(new.time_zone)
+        .bind(new.filter)
+        .bind(new.shape.name())
+        .bind(new.expire_idle)
+        .bind(new.settings.late.name())
+        .bind(new.settings.lookback)
+        .bind(new.partition_by.name())
+        .bind(new.settings.retention.as_deref())
+        .first(|row| row.get(0))
+        .flatten()
+        .unwrap_or_default()
+    })
+}
+
+/// Removes all that the extension knows of a table, except its runs.
+pub fn forget(target: Oid) {
+    as_extension(|| {
+        for table in ["definition", "ledger", "note"] {
+            Statement::new(&format!("DELETE FROM cumulate.{table} WHERE target = $1")).bind(target).run();
+        }
+    });
+}
+
+/// What may change later.
+pub struct Settings {
+    pub late: Late,
+    pub lookback: i32,
+    pub retention: Option<String>,
+}
+
+pub fn change(target: Oid, settings: &Settings) {
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.definition SET late = $2, lookback = $3, retention = $4::interval WHERE target = $1",
+        )
+        .bind(target)
+        .bind(settings.late.name())
+        .bind(settings.lookback)
+        .bind(settings.retention.as_deref())
+        .run()
+    });
+}
+
+/// Freezes days: what is closed stays as it is from now on.
+pub fn freeze(target: Oid, through: Day) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET frozen_through = DATE '2000-01-01' + $2 WHERE target = $1")
+            .bind(target)
+            .bind(through.number())
+            .run()
+    });
+}
+
+/// Counts late changes of frozen days, which change nothing.
+pub fn count_frozen_changes(target: Oid, changes: i64) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET frozen_changes = frozen_changes + $2 WHERE target = $1")
+            .bind(target)
+            .bind(changes)
+            .run()
+    });
+}
+
+/// The source's partitions and their note triggers, as they were last seen.
+pub fn leaves(target: Oid) -> Vec<(Oid, Oid)> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT l.leaf::oid, l.trigger FROM cumulate.definition d
+             CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers))
+                 AS l (leaf, trigger) WHERE d.target = $1",
+        )
+        .bind(target)
+        .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+    })
+}
+
+pub fn record_leaves(target: Oid, leaves: &[(Oid, Oid)]) {
+    let (tables, triggers): (Vec<Oid>, Vec<Oid>) = leaves.iter().copied().unzip();
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET leaves = $2::regclass[], leaf_triggers = $3 WHERE target = $1")
+            .bind(target)
+            .bind(tables)
+            .bind(triggers)
+            .run()
+    });
+}
+
+/// What a definition names, whether it is still there or not.
+pub struct Parts {
+    pub target: Oid,
+    pub source: Oid,
+}
+
+pub fn parts(id: i64) -> Option<Parts> {
+    as_extension(|| {
+        Statement::new("SELECT target::oid, source::oid FROM cumulate.definition WHERE id = $1")
+            .bind(id)
+            .first(|row| Some(Parts { target: row.get(0)?, source: row.get(1)? }))
+            .flatten()
+    })
+}

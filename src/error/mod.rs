@@ -1,0 +1,211 @@
+//! Every refusal of the extension. What each says is in [`report`].
+
+mod report;
+
+use crate::rules::calendar::Day;
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
+use report::Report;
+
+/// What can go wrong because of what a user asked. Errors of PostgreSQL itself keep their own form.
+#[derive(Debug)]
+pub enum Error {
+    // Arguments
+    NullArgument {
+        argument: &'static str,
+    },
+    InfiniteDay {
+        argument: &'static str,
+    },
+    DayOutOfRange {
+        day: String,
+    },
+    FutureDay {
+        day: Day,
+        today: Day,
+        zone: String,
+    },
+    DayBeforeStart {
+        day: Day,
+        start: Day,
+        table: String,
+    },
+    ReversedRange {
+        from: Day,
+        to: Day,
+    },
+    UnknownChoice {
+        argument: &'static str,
+        given: String,
+        allowed: Vec<&'static str>,
+    },
+    NumberOutOfRange {
+        argument: &'static str,
+        given: i64,
+        least: i64,
+        most: i64,
+    },
+
+    // Arrays
+    ArrayDimensions {
+        dimensions: i32,
+    },
+    TotalOverflow {
+        of: String,
+        total: &'static str,
+    },
+
+    // Definitions
+    MetricsForm {
+        reason: String,
+    },
+    NoMetrics,
+    DuplicateName {
+        name: String,
+        kind: &'static str,
+    },
+    NoKeys,
+    UnknownColumn {
+        column: String,
+        table: String,
+        columns: String,
+    },
+    TimeColumnType {
+        column: String,
+        type_name: String,
+    },
+    KeyType {
+        column: String,
+        type_name: String,
+    },
+    NotAnAggregate {
+        metric: String,
+        expression: String,
+    },
+    NotOneExpression {
+        what: String,
+        expression: String,
+        reason: String,
+    },
+    MutableExpression {
+        what: String,
+        expression: String,
+    },
+    SetReturning {
+        what: String,
+        expression: String,
+    },
+    FilterType {
+        expression: String,
+        type_name: String,
+    },
+    NotSummable {
+        metric: String,
+        type_name: String,
+    },
+    UnknownType {
+        metric: String,
+        type_name: String,
+    },
+    ZeroValue {
+        metric: String,
+        zero: String,
+        type_name: String,
+    },
+    NameTooLong {
+        name: String,
+    },
+    NameTaken {
+        name: String,
+        kind: String,
+    },
+    Windows {
+        reason: String,
+    },
+    UnknownZone {
+        zone: String,
+    },
+    NotASource {
+        source: String,
+        kind: String,
+    },
+    LateOnSource {
+        source: String,
+        kind: String,
+    },
+    ExpireRagged,
+    RetentionTooShort {
+        retention: String,
+        least: i64,
+    },
+    DoesNotFit {
+        table: String,
+        reason: String,
+    },
+    OldStart {
+        first: Day,
+        today: Day,
+    },
+
+    /// An error of PostgreSQL about something that a user wrote, which it does not name itself.
+    About {
+        what: String,
+        code: Code,
+        message: String,
+        detail: Option<String>,
+        hint: Option<String>,
+    },
+
+    // Tables
+    NotACumulativeTable {
+        name: String,
+    },
+    NotOwner {
+        table: String,
+        owner: String,
+    },
+    SourceDenied {
+        source: String,
+        owner: String,
+    },
+    IsolationLevel,
+    InTransactionBlock {
+        call: String,
+        instead: String,
+    },
+    NoEvents {
+        source: String,
+    },
+    FrozenDay {
+        day: Day,
+        through: Day,
+        table: String,
+    },
+
+    NoRun {
+        id: i64,
+    },
+
+    Unclosed {
+        day: Day,
+        through: Day,
+        table: String,
+    },
+    StillThere {
+        table: String,
+    },
+
+    // The generator
+    NotAnEventTable {
+        table: String,
+        reason: String,
+    },
+}
+
+impl From<Error> for ErrorReport {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        let Report { code, message, detail, hint } = error.report();
+        ErrorReport::new(code, message, "pg_cumulate").set_detail(detail).set_hint(hint)
+    }
+}
