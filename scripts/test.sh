@@ -10,6 +10,7 @@ main() {
     forget_other_servers
     make_server_folder test
     setup_in_stages
+    stage "libfaketime $LIBFAKETIME_VERSION" "check that python3 -m pip can reach its registry, then run the same command again" one_at_a_time get_faketime
     stage "extension: with its in-backend tests" "mend what the compiler says" one_at_a_time package test
     stage "server: a copy for the tests" "run make clean, then the same command again" ready_server
     export_test_environment
@@ -25,12 +26,14 @@ main() {
 ready_server() {
     copy_server test
     install_package test "$SERVERS/test/bin/pg_config"
+    install_file "$TOOLS/faketime/libfaketime.so.1" "$SERVERS/test" 755
 }
 
 export_test_environment() {
     PG_CUMULATE_RUN=$SERVERS/test/run
     PG_CONFIG_OF_TESTS=$SERVERS/test/bin/pg_config
-    export PG_CUMULATE_RUN
+    PG_CUMULATE_FAKETIME=$SERVERS/test/libfaketime.so.1
+    export PG_CUMULATE_RUN PG_CUMULATE_FAKETIME
     if ((EUID == 0)); then
         PG_CUMULATE_SERVER_UID=$(server_uid)
         PG_CUMULATE_SERVER_GID=$(server_gid)

@@ -47,7 +47,7 @@ fn every_document_with_sql_is_run() {
 #[test]
 fn a_sql_block_needs_its_output_or_the_mark() {
     let output = "```sql\nSELECT 1;\n```\n```text\n1\n```\n";
-    assert_eq!(blocks(output).unwrap(), [Block { sql: "SELECT 1;\n", line: 1, output: 29..31 }]);
+    assert_eq!(blocks(output).unwrap(), [Block { sql: "SELECT 1;\n", output: 29..31 }]);
     assert_eq!(blocks(&format!("{NOT_RUN}\n{output}")).unwrap(), []);
     assert_eq!(blocks("```sh\nmake\n```\n").unwrap(), []);
     for bad in ["```sql\n;\n```\n\n```text\n```\n", "```sql\n;\n```\n```sh\n```\n", "```sql\n;\n"] {
@@ -92,7 +92,7 @@ fn psql(database: &Database, sql: &str) -> String {
     let cluster = database.cluster();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut psql = Server::installed().client_program("psql");
-    psql.current_dir(top()).args(["-X", "-U", "postgres", "-d", database.name()]);
+    psql.current_dir(top()).env("LC_ALL", "C").args(["-X", "-U", "postgres", "-d", database.name()]);
     psql.arg("-h").arg(cluster.folder()).arg("-p").arg(cluster.port().to_string());
     psql.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
     let mut child = psql.spawn().unwrap();
@@ -124,11 +124,10 @@ fn differences(path: &str, rerun: &str) -> String {
     format!("{path} is not what happens:\n{said}\nAs this run would have it: {}", result.display())
 }
 
-/// A sql block, the line it begins in, and where its output lies in the document.
+/// A sql block, and where its output lies in the document.
 #[derive(Debug, PartialEq)]
 struct Block<'d> {
     sql: &'d str,
-    line: usize,
     output: Range<usize>,
 }
 
@@ -145,7 +144,7 @@ fn blocks(document: &str) -> Result<Vec<Block<'_>>, String> {
         let Some(output) = output else {
             return Err(format!("the sql block of line {} has no text block right behind it", fence.lines.start));
         };
-        blocks.push(Block { sql: &document[fence.body.clone()], line: fence.lines.start, output: output.body.clone() });
+        blocks.push(Block { sql: &document[fence.body.clone()], output: output.body.clone() });
     }
     Ok(blocks)
 }

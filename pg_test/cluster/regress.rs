@@ -17,3 +17,20 @@ fn what_a_user_types_gives_the_expected_output() {
         Err(differences) => panic!("{differences}"),
     }
 }
+
+/// The test of errors holds the whole error surface: each variant of the enum is named in its expected output.
+#[test]
+fn every_refusal_is_raised_in_the_test_of_errors() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(here.join(path)).expect("a file of the repository");
+    let (source, expected) = (read("../src/error/mod.rs"), read("expected/errors.out"));
+    let body = source.split_once("pub enum Error {").and_then(|(_, rest)| rest.split_once("\n}")).expect("the enum").0;
+    let variants = body.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?.split([' ', ',', '{']).next()?;
+        name.starts_with(|first: char| first.is_ascii_uppercase()).then_some(name)
+    });
+    let raised =
+        |name: &str| expected.lines().any(|line| line.starts_with(&format!("{name} ")) && line.len() == name.len() + 6);
+    let missing: Vec<&str> = variants.filter(|name| !raised(name)).collect();
+    assert!(missing.is_empty(), "never raised: {missing:?}");
+}

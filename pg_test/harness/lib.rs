@@ -6,6 +6,7 @@
 
 mod ask;
 mod builder;
+mod clock;
 mod cluster;
 mod database;
 mod folder;
@@ -23,6 +24,7 @@ pub mod model;
 
 pub use ask::{Ask, Refusal};
 pub use builder::Builder;
+pub use clock::Clock;
 pub use cluster::{Cluster, StopMode};
 pub use database::Database;
 pub use quote::{ident, literal};

@@ -24,6 +24,29 @@ fn a_prepared_writer_keeps_its_days_open_until_it_has_ended() {
 }
 
 #[test]
+fn a_caller_that_has_written_itself_does_not_wait_but_leaves_the_day_open() {
+    let (database, mut client) = pipeline(10);
+    let mut writer = database.connect();
+    writer.run(
+        "BEGIN;
+         INSERT INTO sales.events (product_id, event_type, event_date) VALUES (7, 'sell', '2024-12-12');
+         PREPARE TRANSACTION 'is not waited for'",
+    );
+    client.run(
+        "SET statement_timeout = '10s';
+         BEGIN;
+         INSERT INTO sales.events (product_id, event_type, event_date) VALUES (8, 'sell', '2024-12-12');
+         SELECT sales.cumulate_day('2024-12-12');
+         COMMIT",
+    );
+    assert_eq!(client.lines("SELECT state FROM cumulate.days WHERE day = '2024-12-12'"), ["open"]);
+    client.run("COMMIT PREPARED 'is not waited for'");
+    client.run("SELECT sales.cumulate_day('2024-12-12')");
+    assert_eq!(client.lines("SELECT state FROM cumulate.days WHERE day = '2024-12-12'"), ["closed"]);
+    assert_law(&mut client);
+}
+
+#[test]
 fn a_writer_that_began_today_is_not_waited_for_and_its_change_is_repaired() {
     let (database, mut client) = pipeline(10);
     let mut writer = database.connect();
