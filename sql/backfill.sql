@@ -12,7 +12,7 @@ BEGIN
     WHILE more LOOP
         BEGIN
             more := cumulate.backfill_step(run);
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
             GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
                 detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
             failed := true;

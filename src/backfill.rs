@@ -27,7 +27,7 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
         return Err(Error::InTransactionBlock { call: "backfill".to_owned(), instead });
     }
     close::check_isolation()?;
-    let start = as_owner(definition.target.owner, || close::start(definition))?;
+    let start = as_owner(definition.target.owner, || close::lock(definition))?;
     let yesterday = definition.today().minus(1);
     let (first, last) = (from.unwrap_or(start), to.unwrap_or(yesterday));
     if from.is_none() && to.is_none() && first > last {
@@ -72,8 +72,8 @@ pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
 /// batches; what was noted of these days is in it. Other days are repaired with their batch.
 fn aggregate(definition: &mut Definition, run: &Run) -> Result<(), Error> {
     as_owner(definition.target.owner, || {
-        let over = Over::wait(definition, run.to);
-        definition.lock();
+        let over = Over::wait(definition, run.from, run.to);
+        close::lock(definition)?;
         let newest = ledger::newest_snapshot(definition.target.oid);
         let from = newest.map_or(run.from, |newest| run.from.max(newest.plus(1)));
         if from > run.to {

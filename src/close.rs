@@ -31,10 +31,10 @@ pub enum Again {
 pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> Result<i64, Error> {
     check_isolation()?;
     as_owner(definition.target.owner, || {
-        let start = start(definition)?;
+        check_range(definition, from, to)?;
+        let over = Over::wait(definition, from, to);
+        let start = lock(definition)?;
         check_days(definition, start, from, to)?;
-        let over = Over::wait(definition, to);
-        definition.lock();
         ledger::reopen(definition.target.oid, over.today);
         let work = Work::plan(definition, start, from, to, again);
         let newest = ledger::newest_snapshot(definition.target.oid).map_or(to, |newest| newest.max(to));
@@ -49,10 +49,10 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
 pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, Error> {
     check_isolation()?;
     as_owner(definition.target.owner, || {
-        let start = start(definition)?;
+        check_range(definition, from, to)?;
+        let over = Over::wait(definition, from, to);
+        let start = lock(definition)?;
         check_days(definition, start, from, to)?;
-        let over = Over::wait(definition, to);
-        definition.lock();
         let mut noted = notes::read(definition.target.oid, to);
         noted.retain(|note| note.day.is_some_and(|day| day >= from));
         let mut dirt = Dirt::default();
@@ -74,9 +74,11 @@ pub fn apply_late(definition: &mut Definition) -> Result<i64, Error> {
     check_isolation()?;
     as_owner(definition.target.owner, || {
         let over = Over::without_waiting(definition);
-        definition.lock();
+        if ledger::newest_snapshot(definition.target.oid).is_none() {
+            return Ok(0);
+        }
+        let start = lock(definition)?;
         ledger::reopen(definition.target.oid, over.today);
-        let Some(start) = definition.start else { return Ok(0) };
         let Some(newest) = ledger::newest_snapshot(definition.target.oid) else { return Ok(0) };
         settle_notes(definition, start, newest, newest, &over, &[])
     })
@@ -90,20 +92,22 @@ pub struct Over {
 }
 
 impl Over {
-    /// Waits, holding nothing, for writers who began before `day` had ended.
-    pub fn wait(definition: &Definition, day: Day) -> Self {
+    /// Waits, holding nothing, for writers who began before the last of these days had ended.
+    pub fn wait(definition: &Definition, from: Day, to: Day) -> Self {
         let today = definition.today();
-        let last = day.min(today.minus(1));
-        let unnoted = writers::wait(definition, last);
+        let unnoted = writers::wait(definition, to.min(today.minus(1)));
         if let Some(first) = unnoted {
-            pgrx::notice!("days from {first} on stay open: transactions that began then still write to the source");
+            let first = first.max(from);
+            pgrx::notice!("days from {first} on stay open: transactions that began before still write to the source");
         }
         Over { today, before: unnoted.map_or(today, |first| first.min(today)) }
     }
 
+    /// Looks for such writers once.
     pub fn without_waiting(definition: &Definition) -> Self {
         let today = definition.today();
-        Over { today, before: today }
+        let unnoted = writers::look(definition, today.minus(1));
+        Over { today, before: unnoted.map_or(today, |first| first.min(today)) }
     }
 
     /// Whether a day is over.
@@ -130,7 +134,10 @@ fn settle_notes(
     let notes = notes::read(definition.target.oid, through);
     let live = definition.first_live_day(start);
     drop_frozen(definition, &notes);
-    let mut dirt = Dirt::of(definition, live, newest, &notes);
+    // A note for every day is also for days that have been aggregated and have no snapshot yet.
+    let known = ledger::newest_known(definition.target.oid).map_or(newest, |known| known.max(newest));
+    let last = if notes.iter().any(|note| note.day.is_none()) { known } else { newest };
+    let mut dirt = Dirt::of(definition, live, last, &notes);
     dirt.add_days(again.iter().copied());
     if definition.late == Late::Scan {
         let first = over.today.minus(definition.lookback).max(live);
@@ -155,15 +162,14 @@ fn drop_frozen(definition: &Definition, notes: &[notes::Note]) {
 pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
     check_isolation()?;
     as_owner(definition.target.owner, || {
-        let start = start(definition)?;
-        let over = Over::wait(definition, through);
+        let over = Over::wait(definition, through, through);
+        let start = lock(definition)?;
         if !over.is(through) {
             return Err(Error::FutureDay { day: through, today: over.today, zone: definition.time_zone.clone() });
         }
         if through < start {
             return Err(Error::DayBeforeStart { day: through, start, table: definition.target.label() });
         }
-        definition.lock();
         if definition.frozen_through.is_some_and(|frozen| frozen >= through) {
             return Ok(());
         }
@@ -205,6 +211,7 @@ pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
         return (None, day.minus(definition.window() as i32 - 1).max(start));
     }
     let base = ledger::newest(definition.target.oid, day, &[State::Open, State::Closed, State::Frozen]);
+    let base = base.filter(|base| *base >= start);
     (base, base.map_or(start, |base| base.plus(1)))
 }
 
@@ -213,14 +220,21 @@ pub fn check_isolation() -> Result<(), Error> {
     if identity::reads_committed() { Ok(()) } else { Err(Error::IsolationLevel) }
 }
 
-/// The start date; without one the first event's day, fixed from now on.
-pub fn start(definition: &mut Definition) -> Result<Day, Error> {
+/// Takes the lock of the definition and reads it again, for it may have changed meanwhile; its start date.
+pub fn lock(definition: &mut Definition) -> Result<Day, Error> {
+    definition.lock();
+    *definition = Definition::find(definition.target.oid)?;
+    start(definition)
+}
+
+/// The start date; without one the first event's day, fixed from now on. Under the lock.
+fn start(definition: &mut Definition) -> Result<Day, Error> {
     if let Some(start) = definition.start {
         return Ok(start);
     }
     let source = || crate::pg::table::label(definition.source);
-    let first = daily::first_day(definition).ok_or_else(|| Error::NoEvents { source: source() })?;
     let today = definition.today();
+    let first = daily::first_day(definition, today).ok_or_else(|| Error::NoEvents { source: source() })?;
     if today.since(first) > LONGEST_WINDOW as i32 {
         return Err(Error::OldStart { first, today });
     }
@@ -228,6 +242,19 @@ pub fn start(definition: &mut Definition) -> Result<Day, Error> {
     Ok(first)
 }
 
+/// Refuses what can be refused before anything is waited for.
+fn check_range(definition: &Definition, from: Day, to: Day) -> Result<(), Error> {
+    if from > to {
+        return Err(Error::ReversedRange { from, to });
+    }
+    let today = definition.today();
+    if to > today {
+        return Err(Error::FutureDay { day: to, today, zone: definition.time_zone.clone() });
+    }
+    definition.start.map_or(Ok(()), |start| check_days(definition, start, from, to))
+}
+
+/// Refuses days that do not count, and days that are frozen.
 pub fn check_days(definition: &Definition, start: Day, from: Day, to: Day) -> Result<(), Error> {
     if from > to {
         return Err(Error::ReversedRange { from, to });

@@ -3,11 +3,12 @@
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger::{self, Counts};
+use crate::catalog::notes;
 use crate::close::Over;
 use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::stream::{KeyArrays, key_arrays};
-use crate::pg::bulk::BulkWriter;
+use crate::pg::bulk::{BulkWriter, prepare_to_write};
 use crate::pg::compare::Order;
 use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
@@ -87,7 +88,7 @@ const FIRST_KEY: usize = 2;
 fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     format!(
-        "SELECT 0 AS kind, {SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {}, {}
+        "SELECT 0 AS \"?kind\", {SNAPSHOT_DATE} - DATE '2000-01-01' AS \"?day\", {}, {}
          FROM {}(DATE '{from}', DATE '{to}')",
         definition.key_list(""),
         metrics.join(", "),
@@ -110,7 +111,7 @@ fn is_keyed(definition: &Definition, row: &Row) -> bool {
 /// Fills days that have no daily rows.
 fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Result<(), Error> {
     let mut writer = Filler::open(definition);
-    let sql = format!("{} ORDER BY day, {}", aggregate_sql(definition, from, to), definition.key_list(""));
+    let sql = format!("{} ORDER BY \"?day\", {}", aggregate_sql(definition, from, to), definition.key_list(""));
     let mut ticker = Ticker::default();
     Statement::new(&sql).serial_if(writer.needs_serial_query()).each(|row| {
         ticker.tick();
@@ -119,6 +120,8 @@ fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Resul
         if keyed { writer.write(&row) } else { Ok(()) }
     })?;
     writer.finish();
+    // The daily table may be the source of another table.
+    notes::note_days(definition.daily.oid, from, to);
     Ok(())
 }
 
@@ -142,7 +145,8 @@ impl Filler {
         let layouts = column_types(&columns, &names).into_iter().map(Layout::of).collect();
         names.push(SNAPSHOT_DATE.to_owned());
         let way = if suitable::for_direct_write(definition.daily.oid, &names) {
-            let places = crate::sink::places(definition.daily.oid, &names);
+            prepare_to_write();
+            let places = crate::sink::places_in(definition.daily.oid, &names);
             Way::Bulk { writer: BulkWriter::open(definition.daily.oid), places }
         } else {
             Way::Sql(Box::new(RowWriter::new(definition, &definition.daily, definition.daily_columns())))
@@ -208,7 +212,7 @@ fn compare(
     };
     let sql = format!(
         "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
-         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY day, {keys}",
+         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY \"?day\", {keys}",
         aggregate_sql(definition, from, to),
         metrics.join(", "),
         definition.daily.sql()
@@ -306,11 +310,11 @@ impl Pair {
     }
 }
 
-/// The earliest day of the source that counts.
-pub fn first_day(definition: &Definition) -> Option<Day> {
+/// The earliest day of the source that counts; days to come do not.
+pub fn first_day(definition: &Definition, today: Day) -> Option<Day> {
     let keyed: Vec<String> = definition.keys.iter().map(|key| format!("{} IS NOT NULL", ident(&key.name))).collect();
     Statement::new(&format!(
-        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {}(DATE '0001-01-01', DATE '9999-12-31') WHERE {}",
+        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {}(DATE '0001-01-01', DATE '{today}') WHERE {}",
         definition.aggregate,
         keyed.join(" AND ")
     ))

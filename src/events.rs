@@ -8,7 +8,7 @@ use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{self, Column, Table, ident};
 use crate::rules::calendar::Day;
 use crate::rules::events::{Event, EventType, Plan, Profile, generate};
-use crate::sink::{column_types, places, suitable};
+use crate::sink::{column_types, places_in, suitable};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
 
@@ -158,8 +158,9 @@ impl Way {
         if let Some((column, _)) = &identity {
             names.push(column.name.clone());
         }
-        if table.kind == 'r' && suitable::for_direct_write(table.oid, &names) {
-            let places = places(table.oid, &names);
+        // A partition's bounds are the executor's to check.
+        if table.kind == 'r' && !table.is_partition && suitable::for_direct_write(table.oid, &names) {
+            let places = places_in(table.oid, &names);
             let identity = identity.map(|(column, sequence)| ((column.number - 1) as usize, sequence));
             return Way::Bulk { writer: BulkWriter::open(table.oid), places: places[..3].to_vec(), identity };
         }

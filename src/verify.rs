@@ -68,33 +68,33 @@ impl Query<'_> {
         let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
         let window = definition.window();
         let length = match definition.shape {
-            Shape::Ragged => format!("least({window}, d.day - k.first_day + 1)"),
+            Shape::Ragged => format!("least({window}, d.\"?day\" - k.\"?first\" + 1)"),
             Shape::Padded => window.to_string(),
         };
-        let expired = if definition.expire_idle { "HAVING bool_or(has_events)" } else { "" };
+        let expired = if definition.expire_idle { "HAVING bool_or(\"?has_events\")" } else { "" };
         format!(
             "WITH e AS MATERIALIZED (
-                 SELECT {SNAPSHOT_DATE} AS day, {keys}, {metrics} FROM {aggregate}(DATE '{live}', DATE '{last}')
+                 SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, {metrics} FROM {aggregate}(DATE '{live}', DATE '{last}')
                  WHERE {keyed}
                  UNION ALL
                  SELECT {SNAPSHOT_DATE}, {keys}, {metrics} FROM {daily}
                  WHERE {SNAPSHOT_DATE} >= DATE '{start}' AND {SNAPSHOT_DATE} < DATE '{live}'),
-             k AS (SELECT {keys}, min(day) AS first_day FROM e GROUP BY {keys}),
-             d AS (SELECT DATE '2000-01-01' + number AS day FROM pg_catalog.unnest($1) AS number),
+             k AS (SELECT {keys}, min(\"?day\") AS \"?first\" FROM e GROUP BY {keys}),
+             d AS (SELECT DATE '2000-01-01' + number AS \"?day\" FROM pg_catalog.unnest($1) AS number),
              cells AS (
-                 SELECT d.day, {k_keys}, i, e.day IS NOT NULL AS has_events, {cells}
-                 FROM d JOIN k ON k.first_day <= d.day
-                 CROSS JOIN LATERAL pg_catalog.generate_series(0, {length} - 1) AS i
-                 LEFT JOIN e ON e.day = d.day - i AND {e_is_k}),
-             x AS (SELECT day, {keys}, true AS present, {expected} FROM cells GROUP BY day, {keys} {expired}),
-             s AS (SELECT {SNAPSHOT_DATE} AS day, {keys}, true AS present, {values} FROM {target}
-                   WHERE {SNAPSHOT_DATE} IN (SELECT day FROM d))
-             SELECT coalesce(x.day, s.day) - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
+                 SELECT d.\"?day\", {k_keys}, \"?i\", e.\"?day\" IS NOT NULL AS \"?has_events\", {cells}
+                 FROM d JOIN k ON k.\"?first\" <= d.\"?day\"
+                 CROSS JOIN LATERAL pg_catalog.generate_series(0, {length} - 1) AS \"?i\"
+                 LEFT JOIN e ON e.\"?day\" = d.\"?day\" - \"?i\" AND {e_is_k}),
+             x AS (SELECT \"?day\", {keys}, true AS \"?present\", {expected} FROM cells GROUP BY \"?day\", {keys} {expired}),
+             s AS (SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, true AS \"?present\", {values} FROM {target}
+                   WHERE {SNAPSHOT_DATE} IN (SELECT \"?day\" FROM d))
+             SELECT coalesce(x.\"?day\", s.\"?day\") - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
                     c.name, c.stored, c.expected
-             FROM x FULL JOIN s ON x.day = s.day AND {x_is_s}
+             FROM x FULL JOIN s ON x.\"?day\" = s.\"?day\" AND {x_is_s}
              CROSS JOIN LATERAL (VALUES {comparisons}) AS c (name, stored, expected, agree)
              WHERE NOT c.agree
-             ORDER BY coalesce(x.day, s.day), {ordered}",
+             ORDER BY coalesce(x.\"?day\", s.\"?day\"), {ordered}",
             metrics = metrics.join(", "),
             aggregate = definition.aggregate,
             start = self.start,
@@ -136,7 +136,7 @@ impl Query<'_> {
             let column = ident(&metric.daily_column);
             let name = type_sql(metric.element.oid, metric.modifier);
             let zero = metric.zero.as_ref().map_or("NULL".to_owned(), |zero| literal(zero));
-            format!("coalesce(e.{column}, {zero}::{name}) AS m{index}")
+            format!("coalesce(e.{column}, {zero}::{name}) AS \"?m{index}\"")
         };
         self.metrics().map(cell).collect::<Vec<_>>().join(", ")
     }
@@ -145,7 +145,10 @@ impl Query<'_> {
     fn expected(&self) -> String {
         let mut columns = Vec::new();
         for (index, metric) in self.metrics() {
-            columns.push(format!("pg_catalog.array_agg(m{index} ORDER BY i) AS {}", ident(&metric.array_column())));
+            columns.push(format!(
+                "pg_catalog.array_agg(\"?m{index}\" ORDER BY \"?i\") AS {}",
+                ident(&metric.array_column())
+            ));
             for window in self.definition.windows.iter().filter(|_| metric.rollup != Rollup::None) {
                 let total = total_sql(metric, index, *window);
                 columns.push(format!("{total} AS {}", ident(&metric.total_column(*window))));
@@ -156,8 +159,8 @@ impl Query<'_> {
 
     /// One row a column: name, stored, expected, and whether they agree; first whether the row is there at all.
     fn comparisons(&self) -> String {
-        let shown = |alias: &str| format!("CASE WHEN {alias}.present THEN 'present' ELSE 'missing' END");
-        let both = "coalesce(x.present AND s.present, false)";
+        let shown = |alias: &str| format!("CASE WHEN {alias}.\"?present\" THEN 'present' ELSE 'missing' END");
+        let both = "coalesce(x.\"?present\" AND s.\"?present\", false)";
         let mut rows = vec![format!("('(row)', {}, {}, {both})", shown("s"), shown("x"))];
         let columns = self.definition.target.columns();
         for name in self.definition.value_columns() {
@@ -166,7 +169,7 @@ impl Query<'_> {
             let quoted = ident(&name);
             let agree = agreement_sql(oid, &format!("s.{quoted}"), &format!("x.{quoted}"));
             rows.push(format!(
-                "({}, s.{quoted}::text, x.{quoted}::text, x.present IS NULL OR s.present IS NULL OR {agree})",
+                "({}, s.{quoted}::text, x.{quoted}::text, x.\"?present\" IS NULL OR s.\"?present\" IS NULL OR {agree})",
                 literal(&name)
             ));
         }
@@ -175,17 +178,17 @@ impl Query<'_> {
 }
 
 fn total_sql(metric: &Metric, index: usize, window: usize) -> String {
-    let within = format!("FILTER (WHERE i < {window})");
+    let within = format!("FILTER (WHERE \"?i\" < {window})");
     // PostgreSQL sums real in real; totals of real are double precision.
     let wide = if metric.element.oid == pg_sys::FLOAT4OID { "::float8" } else { "" };
     match metric.rollup {
-        Rollup::Sum => format!("sum(m{index}{wide}) {within}"),
-        Rollup::Max => format!("max(m{index}) {within}"),
-        Rollup::Min => format!("min(m{index}) {within}"),
-        Rollup::Avg => format!("avg(m{index}) {within}"),
+        Rollup::Sum => format!("sum(\"?m{index}\"{wide}) {within}"),
+        Rollup::Max => format!("max(\"?m{index}\") {within}"),
+        Rollup::Min => format!("min(\"?m{index}\") {within}"),
+        Rollup::Avg => format!("avg(\"?m{index}\") {within}"),
         Rollup::Last | Rollup::None => {
             format!(
-                "(pg_catalog.array_agg(m{index} ORDER BY i) FILTER (WHERE i < {window} AND m{index} IS NOT NULL))[1]"
+                "(pg_catalog.array_agg(\"?m{index}\" ORDER BY \"?i\") FILTER (WHERE \"?i\" < {window} AND \"?m{index}\" IS NOT NULL))[1]"
             )
         }
     }

@@ -103,6 +103,10 @@ SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FRO
 SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
+CREATE TABLE trial.gone (item integer, at date);
+SELECT cumulate.create_table('trial.of_gone', 'trial.gone', 'at', '{item}', '{"n": "count(*)"}', time_zone => 'UTC');
+DROP TABLE trial.gone CASCADE;
+SELECT trial.attempt('Broken', 'SELECT cumulate.cumulate_day(''trial.of_gone'', ''2024-12-14'')');
 SET ROLE trial_other;
 SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT trial.attempt('SourceDenied', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'''));

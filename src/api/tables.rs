@@ -6,7 +6,7 @@ use crate::close::{self, Again};
 use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
 use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
-use crate::pg::identity::as_owner;
+use crate::pg::identity::{as_owner, with_search_path};
 use crate::verify;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -78,7 +78,8 @@ fn alter_table(
 
 #[pg_extern(stable)]
 fn definition(target: Option<Regclass>) -> Result<String, ErrorReport> {
-    Ok(describe::describe(&Definition::find(given("target", target)?.0)?))
+    let definition = Definition::find(given("target", target)?.0)?;
+    Ok(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition)))
 }
 
 #[pg_extern]

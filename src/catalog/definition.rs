@@ -1,5 +1,6 @@
 //! Definitions of cumulative tables.
 
+use super::registry;
 use crate::error::Error;
 use crate::pg::identity::{self, as_extension};
 use crate::pg::spi::Statement;
@@ -8,7 +9,7 @@ use crate::pg::value::Layout;
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm};
 use crate::rules::window::{Rollup, Shape};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 /// How late changes are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,9 +148,12 @@ impl Definition {
 
     pub fn find(target: Oid) -> Result<Self, Error> {
         let unknown = || Error::NotACumulativeTable { name: table::label(target) };
-        let row = as_extension(|| read(target)).ok_or_else(unknown)?;
+        let id = registry::number_of(target).ok_or_else(unknown)?;
         let target = Table::find(target).ok_or_else(unknown)?;
-        let daily = Table::find(row.daily).ok_or_else(|| missing(&target, "its daily table is gone"))?;
+        let broken = || Error::Broken { table: target.sql(), id };
+        let row = as_extension(|| read(target.oid)).ok_or_else(broken)?;
+        let daily = Table::find(row.daily).ok_or_else(broken)?;
+        Table::find(row.source).ok_or_else(broken)?;
         let columns = target.columns();
         let column = |name: &str| {
             let found = columns.iter().find(|column| column.name == name);
@@ -161,6 +165,7 @@ impl Definition {
             .iter()
             .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
             .collect::<Result<Vec<_>, _>>()?;
+        check_types(&target, &daily, &keys, &metrics, &row.windows)?;
         Ok(Definition {
             id: row.id,
             source: row.source,
@@ -184,16 +189,6 @@ impl Definition {
             forms,
             metrics,
         })
-    }
-
-    /// The definition with this number.
-    pub fn with_id(id: i64) -> Option<Self> {
-        let target = as_extension(|| {
-            Statement::new("SELECT target::oid FROM cumulate.definition WHERE id = $1")
-                .bind(id)
-                .first(|row| row.get::<Oid>(0))
-        });
-        Self::find(target.flatten()?).ok()
     }
 
     /// Days in an array.
@@ -291,6 +286,54 @@ impl Metric {
 /// The metric's column in the daily table.
 pub fn daily_column(form: &MetricForm) -> String {
     form.body.daily.clone().unwrap_or_else(|| form.name.clone())
+}
+
+/// Rows are written and read past the executor: every column must have the type that the fold takes it for, also when
+/// somebody has changed a table since.
+fn check_types(target: &Table, daily: &Table, keys: &[Key], metrics: &[Metric], windows: &[i32]) -> Result<(), Error> {
+    let mut expected: Vec<(&Table, String, Oid)> = Vec::new();
+    for key in keys {
+        expected.push((daily, key.name.clone(), key.layout.oid));
+    }
+    for table in [target, daily] {
+        expected.push((table, SNAPSHOT_DATE.to_owned(), pg_sys::DATEOID));
+    }
+    expected.push((daily, NUM_EVENTS.to_owned(), pg_sys::INT8OID));
+    for metric in metrics {
+        let element = metric.element.oid;
+        expected.push((daily, metric.daily_column.clone(), element));
+        expected.push((target, metric.array_column(), table::array_type(element).unwrap_or(Oid::INVALID)));
+        for window in windows.iter().filter(|_| metric.rollup != Rollup::None) {
+            let total = total_type(metric.rollup, element).unwrap_or(Oid::INVALID);
+            expected.push((target, metric.total_column(*window as usize), total));
+        }
+    }
+    let (of_target, of_daily) = (target.columns(), daily.columns());
+    for (table, name, oid) in expected {
+        let columns = if table.oid == target.oid { &of_target } else { &of_daily };
+        let found = columns.iter().find(|column| column.name == name);
+        let type_oid = found.map(|column| column.type_oid);
+        if type_oid != Some(oid) {
+            let wanted = table::type_sql(oid, -1);
+            return Err(missing(table, &format!("its column \"{name}\" is missing or not of type {wanted}")));
+        }
+    }
+    Ok(())
+}
+
+/// The type of a total; None when the roll-up cannot be made of such elements.
+pub fn total_type(rollup: Rollup, element: Oid) -> Option<Oid> {
+    let whole = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&element);
+    let floating = [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID].contains(&element);
+    let numeric = element == pg_sys::NUMERICOID;
+    match rollup {
+        Rollup::Sum if whole => Some(pg_sys::INT8OID),
+        Rollup::Avg if whole => Some(pg_sys::NUMERICOID),
+        Rollup::Sum | Rollup::Avg if floating => Some(pg_sys::FLOAT8OID),
+        Rollup::Sum | Rollup::Avg if numeric => Some(pg_sys::NUMERICOID),
+        Rollup::Sum | Rollup::Avg => None,
+        Rollup::Max | Rollup::Min | Rollup::Last | Rollup::None => Some(element),
+    }
 }
 
 fn missing(table: &Table, reason: &str) -> Error {

@@ -172,11 +172,12 @@ pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
     });
 }
 
-/// Takes the days of snapshots that were there before into the ledger, open: the first run settles them.
-pub fn adopt(target: Oid, table: &str) {
+/// Takes the days of snapshots that were there before into the ledger, open: the first run settles them. Days before
+/// the start and days to come stay as they are; no function of ours will look at them.
+pub fn adopt(target: Oid, table: &str, from: Day, to: Day) {
     let found: Vec<(Day, State, Option<i64>)> = Statement::new(&format!(
         "SELECT snapshot_date - DATE '2000-01-01', pg_catalog.count(*) FROM {table}
-         WHERE pg_catalog.isfinite(snapshot_date) GROUP BY snapshot_date"
+         WHERE snapshot_date BETWEEN DATE '{from}' AND DATE '{to}' GROUP BY snapshot_date"
     ))
     .map(|row| (Day::stored(row.get(0).unwrap_or_default()), State::Open, row.get(1)));
     record_closed(target, &found);
@@ -232,4 +233,9 @@ pub fn freeze(target: Oid, through: Day) {
         .bind(through.number())
         .run()
     });
+}
+
+/// The newest day that the ledger knows of.
+pub fn newest_known(target: Oid) -> Option<Day> {
+    newest(target, Day::stored(i32::MAX), &State::ALL)
 }

@@ -108,7 +108,8 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
     as_extension(|| {
         let mut writer = BulkWriter::open(table.oid);
         for (target, days) in pending {
-            let Ok(definition) = Definition::find(*target) else { continue };
+            // A key that cannot be written as text now becomes its whole day.
+            let definition = Definition::find(*target).ok();
             for (day, noted) in days {
                 let mut add = |key: Option<Vec<String>>| {
                     let row = [
@@ -130,9 +131,11 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
                     });
                     debug_assert!(pushed.is_ok());
                 };
-                match noted {
-                    Noted::WholeDay => add(None),
-                    Noted::Keys(keys) => keys.iter().for_each(|key| add(Some(key_text(&definition, key)))),
+                match (noted, &definition) {
+                    (Noted::Keys(keys), Some(definition)) => {
+                        keys.iter().for_each(|key| add(Some(key_text(definition, key))));
+                    }
+                    _ => add(None),
                 }
             }
         }

@@ -147,3 +147,13 @@ pub fn parts(id: i64) -> Option<Parts> {
             .flatten()
     })
 }
+
+/// The number of a table's definition, whether all its parts are there or not.
+pub fn number_of(target: Oid) -> Option<i64> {
+    as_extension(|| {
+        Statement::new("SELECT id FROM cumulate.definition WHERE target = $1")
+            .bind(target)
+            .first(|row| row.get(0))
+            .flatten()
+    })
+}

@@ -60,6 +60,7 @@ pub struct PlannedMetric {
 pub struct NewColumn {
     pub name: String,
     pub type_sql: String,
+    pub collate: String,
     pub not_null: bool,
     pub comment: String,
 }
@@ -193,12 +194,14 @@ impl Blueprint {
         columns.push(NewColumn {
             name: NUM_EVENTS.to_owned(),
             type_sql: "bigint".to_owned(),
+            collate: String::new(),
             not_null: false,
             comment: "Events of the day".to_owned(),
         });
         columns.extend(self.metrics.iter().map(|metric| NewColumn {
             name: daily_column(&metric.form),
             type_sql: metric.element.clone(),
+            collate: String::new(),
             not_null: false,
             comment: format!("{} of the day", metric.form.body.value),
         }));
@@ -212,6 +215,7 @@ impl Blueprint {
         columns.extend(self.metrics.iter().map(|metric| NewColumn {
             name: array_column(&metric.form.name),
             type_sql: format!("{}[]", metric.element),
+            collate: String::new(),
             not_null: false,
             comment: format!(
                 "{}, one value a day, newest first, at most {} days",
@@ -223,6 +227,7 @@ impl Blueprint {
             columns.extend(self.windows.iter().map(|window| NewColumn {
                 name: total_column(&metric.form.name, *window),
                 type_sql: metric.total.clone(),
+                collate: String::new(),
                 not_null: false,
                 comment: format!(
                     "{} of the newest {window} values of {}_array",
@@ -243,6 +248,7 @@ impl Blueprint {
         let key = |column: &Column| NewColumn {
             name: column.name.clone(),
             type_sql: column.type_sql(),
+            collate: column.collate_sql(),
             not_null: true,
             comment: format!("Key, as in {}", self.source.label()),
         };
@@ -270,6 +276,7 @@ fn snapshot_date(comment: &str) -> NewColumn {
     NewColumn {
         name: SNAPSHOT_DATE.to_owned(),
         type_sql: "date".to_owned(),
+        collate: String::new(),
         not_null: true,
         comment: comment.to_owned(),
     }

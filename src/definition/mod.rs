@@ -57,7 +57,9 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         }
         if made.adopted {
             crate::catalog::notes::note_everything(made.target);
-            crate::catalog::ledger::adopt(made.target, &blueprint.sql());
+            let definition = Definition::find(made.target)?;
+            let from = definition.start.unwrap_or(Day::FIRST);
+            crate::catalog::ledger::adopt(made.target, &blueprint.sql(), from, definition.today());
         }
         Ok(made.target)
     })
@@ -76,8 +78,7 @@ pub fn forget(id: i64) -> Result<(), Error> {
         if !crate::pg::identity::acts_for(target.owner) {
             return Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) });
         }
-        let whole = Definition::find(parts.target).is_ok() && Table::find(parts.source).is_some();
-        if whole {
+        if !matches!(Definition::find(parts.target), Err(Error::Broken { .. })) {
             return Err(Error::StillThere { table: target.sql() });
         }
     }

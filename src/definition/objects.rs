@@ -3,7 +3,7 @@
 
 use super::blueprint::{Blueprint, NewColumn, TimeType};
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, daily_column};
-use crate::catalog::{Definition, PartitionBy};
+use crate::catalog::{Definition, PartitionBy, registry};
 use crate::error::Error;
 use crate::pg::identity::with_search_path;
 use crate::pg::spi::Statement;
@@ -36,9 +36,10 @@ pub fn make(blueprint: &Blueprint) -> Result<Made, Error> {
 
 fn refuse_registered(blueprint: &Blueprint) -> Result<(), Error> {
     let Some(existing) = Table::named(&blueprint.schema, &blueprint.name) else { return Ok(()) };
-    if Definition::find(existing.oid).is_err() {
+    if registry::number_of(existing.oid).is_none() {
         return Ok(());
     }
+    Definition::find(existing.oid)?;
     Err(Error::NameTaken { name: blueprint.label(), kind: "a cumulative table already".to_owned() })
 }
 
@@ -72,7 +73,7 @@ fn make_or_adopt(
 
 fn column_sql(column: &NewColumn) -> String {
     let not_null = if column.not_null { " NOT NULL" } else { "" };
-    format!("{} {}{not_null}", ident(&column.name), column.type_sql)
+    format!("{} {}{}{not_null}", ident(&column.name), column.type_sql, column.collate)
 }
 
 /// Whether a table that is there can serve: same owner, kind, columns and key; more columns only if they fill themselves.
@@ -81,6 +82,9 @@ fn fits(blueprint: &Blueprint, existing: &Table, columns: &[NewColumn], partitio
     let kind = if partitioned { 'p' } else { 'r' };
     if existing.kind != kind {
         return refuse(format!("it is {}", existing.kind_name()));
+    }
+    if partitioned && !is_by_range_of_days(existing.oid) {
+        return refuse(format!("it is not partitioned by range of {SNAPSHOT_DATE}"));
     }
     if existing.owner != blueprint.owner {
         return refuse(format!("it belongs to role \"{}\"", table::role_name(existing.owner)));
@@ -107,6 +111,10 @@ fn fits(blueprint: &Blueprint, existing: &Table, columns: &[NewColumn], partitio
     Ok(())
 }
 
+fn is_by_range_of_days(table: Oid) -> bool {
+    Statement::new("SELECT WHERE pg_catalog.pg_get_partkeydef($1) = 'RANGE (snapshot_date)'").bind(table).exists()
+}
+
 fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
     columns.sort();
     Statement::new(
@@ -125,7 +133,11 @@ fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
 fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
     let name = blueprint.aggregate_name();
     let sql = qualified(&blueprint.schema, &name);
-    if aggregate_oid(blueprint).is_some() {
+    if let Some(existing) = aggregate_oid(blueprint) {
+        if !is_left_over(existing) {
+            let name = format!("{}.{name}", blueprint.schema);
+            return Err(Error::NameTaken { name, kind: "a function".to_owned() });
+        }
         run(&format!("DROP FUNCTION {sql}(date, date)"));
     }
     let create = aggregate_sql(blueprint);
@@ -148,6 +160,18 @@ fn aggregate_oid(blueprint: &Blueprint) -> Option<Oid> {
     .bind(blueprint.aggregate_name())
     .first(|row| row.get(0))
     .flatten()
+}
+
+/// Whether a function was made by us for a table that is not defined any more.
+fn is_left_over(function: Oid) -> bool {
+    Statement::new(
+        "SELECT FROM pg_catalog.pg_depend x
+         JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
+         WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = $1 AND x.deptype = 'x'
+           AND NOT EXISTS (SELECT FROM cumulate.definition f WHERE f.aggregate = $1)",
+    )
+    .bind(function)
+    .exists()
 }
 
 fn has_rows(table: &str) -> bool {
@@ -258,7 +282,7 @@ pub fn drop(definition: &Definition, keep_data: bool) {
     run(&format!("DROP TABLE {}", definition.daily.sql()));
 }
 
-/// Functions over the table that are marked as depending on the extension.
+/// Functions over the table that are marked as depending on the extension, but for aggregates of other tables over it.
 fn wrappers(target: Oid) -> Vec<String> {
     Statement::new(
         "SELECT DISTINCT d.objid::pg_catalog.regprocedure::text
@@ -266,7 +290,8 @@ fn wrappers(target: Oid) -> Vec<String> {
          JOIN pg_catalog.pg_depend x ON x.classid = d.classid AND x.objid = d.objid AND x.deptype = 'x'
          JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
          WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'n'
-           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1",
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1
+           AND NOT EXISTS (SELECT FROM cumulate.definition f WHERE f.aggregate = d.objid)",
     )
     .bind(target)
     .map(|row| row.get(0).unwrap_or_default())
@@ -280,7 +305,8 @@ fn latest_view(target: Oid) -> Option<Table> {
          JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relname::text LIKE '%\\_latest'
          JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relowner = v.relowner
          WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 LIMIT 1",
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1
+           AND pg_catalog.obj_description(v.oid, 'pg_class') LIKE 'The newest snapshot of %' LIMIT 1",
     )
     .bind(target)
     .first(|row| row.get(0))

@@ -2,6 +2,7 @@
 
 use super::blueprint::{PlannedMetric, TimeType};
 use crate::catalog::Late;
+use crate::catalog::definition::total_type;
 use crate::error::Error;
 use crate::pg::compare::Order;
 use crate::pg::expression::{self, named};
@@ -136,7 +137,9 @@ pub fn keys(source: &Table, columns: &[Column], names: &[Option<String>]) -> Res
         if keys.iter().any(|key| key.name == name) {
             return Err(Error::DuplicateName { name: name.to_owned(), kind: "key" });
         }
-        if !Order::exists(column.type_oid) {
+        // Changed keys travel as arrays of them, which arrays and rows cannot.
+        let travels = table::array_type(column.type_oid).is_some() && !table::is_composite(column.type_oid);
+        if !Order::exists(column.type_oid) || !travels {
             return Err(Error::KeyType { column: name.to_owned(), type_name: column.type_sql() });
         }
         keys.push(column.clone());
@@ -150,6 +153,9 @@ pub fn metrics(source: &Table, keys: &[Column], forms: Vec<MetricForm>) -> Resul
 
 pub fn metric(source: &Table, keys: &[Column], form: MetricForm) -> Result<PlannedMetric, Error> {
     let what = format!("metric \"{}\"", form.name);
+    if form.name.is_empty() || form.body.daily.as_deref() == Some("") {
+        return Err(Error::MetricsForm { reason: "a metric has no name".to_owned() });
+    }
     let rollup = Rollup::from_name(&form.body.rollup).ok_or_else(|| Error::UnknownChoice {
         argument: "rollup",
         given: form.body.rollup.clone(),
@@ -162,7 +168,7 @@ pub fn metric(source: &Table, keys: &[Column], form: MetricForm) -> Result<Plann
         return Err(Error::NotAnAggregate { metric: form.name, expression: form.body.value });
     }
     let (oid, modifier) = element_type(&what, &form, (analysis.type_oid, analysis.modifier), &rest)?;
-    let total = total_type(&form, rollup, oid, modifier)?;
+    let total = total_type_sql(&form, rollup, oid, modifier)?;
     if let Zero::Text(zero) = &form.body.zero {
         let type_name = table::type_sql(oid, modifier);
         named(&what, || {
@@ -191,19 +197,14 @@ fn element_type(what: &str, form: &MetricForm, own: (Oid, i32), rest: &str) -> R
     Ok((oid, modifier))
 }
 
-fn total_type(form: &MetricForm, rollup: Rollup, element: Oid, modifier: i32) -> Result<String, Error> {
+fn total_type_sql(form: &MetricForm, rollup: Rollup, element: Oid, modifier: i32) -> Result<String, Error> {
     let type_name = table::type_sql(element, modifier);
-    let refuse = || Error::NotSummable { metric: form.name.clone(), type_name: type_name.clone() };
-    let total = match (rollup, element) {
-        (Rollup::Sum, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID) => "bigint",
-        (Rollup::Avg, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID) => "numeric",
-        (Rollup::Sum | Rollup::Avg, pg_sys::FLOAT4OID | pg_sys::FLOAT8OID) => "double precision",
-        (Rollup::Sum | Rollup::Avg, pg_sys::NUMERICOID) => "numeric",
-        (Rollup::Sum | Rollup::Avg, _) => return Err(refuse()),
-        (Rollup::Max | Rollup::Min, _) if !Order::exists(element) => return Err(refuse()),
-        (Rollup::Max | Rollup::Min | Rollup::Last | Rollup::None, _) => return Ok(type_name),
-    };
-    Ok(total.to_owned())
+    let ordered = !matches!(rollup, Rollup::Max | Rollup::Min) || Order::exists(element);
+    match total_type(rollup, element).filter(|_| ordered) {
+        Some(total) if total == element && !matches!(rollup, Rollup::Sum | Rollup::Avg) => Ok(type_name),
+        Some(total) => Ok(table::type_sql(total, -1)),
+        None => Err(Error::NotSummable { metric: form.name.clone(), type_name }),
+    }
 }
 
 pub fn filter(source: &Table, filter: &str) -> Result<(), Error> {

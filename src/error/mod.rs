@@ -191,6 +191,10 @@ pub enum Error {
         through: Day,
         table: String,
     },
+    Broken {
+        table: String,
+        id: i64,
+    },
     StillThere {
         table: String,
     },

@@ -289,6 +289,12 @@ impl Error {
                 "A backfill's steps are called by procedure cumulate.backfill.".to_owned(),
                 "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
             ),
+            Broken { table, id } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("a part of the cumulative table {table} has been dropped"),
+                "Its source, its daily table or its aggregate function is gone; its rows are still there.".to_owned(),
+                format!("SELECT cumulate.forget({id});"),
+            ),
             StillThere { table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("{table} has all its parts"),

@@ -9,6 +9,8 @@ use pgrx::pg_sys::{self, Datum, Oid};
 /// One element type.
 pub trait Codec {
     type Element: Element;
+    /// The type of sums, for messages.
+    const TOTAL: &'static str;
 
     fn read(&self, value: Datum) -> Self::Element;
     fn write(&self, element: &Self::Element) -> Datum;
@@ -34,9 +36,10 @@ impl<T> Fixed<T> {
 }
 
 macro_rules! fixed_codec {
-    ($number:ty, $read:expr, $write:expr, $write_sum:expr, $write_mean:expr) => {
+    ($number:ty, $total:literal, $read:expr, $write:expr, $write_sum:expr, $write_mean:expr) => {
         impl Codec for Fixed<$number> {
             type Element = $number;
+            const TOTAL: &'static str = $total;
 
             fn read(&self, value: Datum) -> $number {
                 $read(value)
@@ -75,6 +78,7 @@ fn double(value: f64) -> Datum {
 
 fixed_codec!(
     i16,
+    "bigint",
     |value: Datum| value.value() as i16,
     |value: i16| Datum::from(value),
     |sum: i64| Datum::from(sum),
@@ -82,6 +86,7 @@ fixed_codec!(
 );
 fixed_codec!(
     i32,
+    "bigint",
     |value: Datum| value.value() as i32,
     |value: i32| Datum::from(value),
     |sum: i64| Datum::from(sum),
@@ -89,6 +94,7 @@ fixed_codec!(
 );
 fixed_codec!(
     i64,
+    "bigint",
     |value: Datum| value.value() as i64,
     |value: i64| Datum::from(value),
     |sum: i64| Datum::from(sum),
@@ -96,12 +102,13 @@ fixed_codec!(
 );
 fixed_codec!(
     f32,
+    "double precision",
     |value: Datum| f32::from_bits(value.value() as u32),
     |value: f32| Datum::from(value.to_bits()),
     double,
     double
 );
-fixed_codec!(f64, |value: Datum| f64::from_bits(value.value() as u64), double, double, double);
+fixed_codec!(f64, "double precision", |value: Datum| f64::from_bits(value.value() as u64), double, double, double);
 
 /// Elements of any other type, as PostgreSQL stores them.
 pub struct Any {
@@ -110,6 +117,7 @@ pub struct Any {
 
 impl Codec for Any {
     type Element = Image;
+    const TOTAL: &'static str = "numeric";
 
     fn read(&self, value: Datum) -> Image {
         Image::of(self.layout, value)

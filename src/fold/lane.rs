@@ -74,7 +74,7 @@ impl<C: Codec + 'static> TypedLane<C> {
             Ok(Total::Sum(sum)) => Ok(Some(self.codec.write_sum(sum))),
             Ok(Total::Mean(mean)) => Ok(Some(self.codec.write_mean(mean))),
             Ok(Total::One(element)) => Ok(Some(self.codec.write(&element))),
-            Err(Overflow) => Err(Error::TotalOverflow { of: format!("metric \"{}\"", self.name), total: "bigint" }),
+            Err(Overflow) => Err(Error::TotalOverflow { of: format!("metric \"{}\"", self.name), total: C::TOTAL }),
         }
     }
 }

@@ -156,7 +156,7 @@ impl<'a> Reading<'a> {
     fn select(&self, kind: u8, values: &str, metrics: &str, from: &str) -> String {
         let keys = self.definition.key_list("t.");
         format!(
-            "SELECT {kind} AS kind, t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS day, {keys}, {values}, {metrics} {from}"
+            "SELECT {kind} AS \"?kind\", t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS \"?day\", {keys}, {values}, {metrics} {from}"
         )
     }
 

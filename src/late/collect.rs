@@ -2,7 +2,7 @@
 //! past the executor, so that who writes to a source needs no right on the notes. The memory is emptied only when the
 //! whole transaction ends: a note too many is harmless, a note too few is not.
 
-use crate::catalog::{Definition, notes};
+use crate::catalog::{Definition, notes, registry};
 use crate::pg::body::Body;
 use crate::pg::table::{Column, Table};
 use crate::pg::transaction::{self, Moment, SubEnd};
@@ -12,18 +12,33 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::CString;
 use std::rc::Rc;
 
 /// Past this many keys of one day the whole day is noted.
 const MOST_KEYS_A_DAY: usize = 10_000;
 
+/// Past this many keys of one transaction, days that get one more are noted as a whole.
+const MOST_KEYS: usize = 200_000;
+
 /// What a trigger must know to read a row of one table (or partition) for one definition.
 struct Watch {
     target: Oid,
-    time: i16,
-    time_type: Oid,
+    /// None when rows cannot be read as the definition wants it: then anything may have changed.
+    places: Option<Places>,
+}
+
+struct Places {
+    time: Place,
     zone: String,
-    keys: Vec<(i16, Layout)>,
+    keys: Vec<(Place, Layout)>,
+}
+
+/// Where a column is in the trigger's table.
+struct Place {
+    number: i16,
+    name: CString,
+    type_oid: Oid,
 }
 
 /// Late changes of one cumulative table's source.
@@ -40,7 +55,9 @@ struct Collected {
     watches: HashMap<(i64, Oid), Option<Rc<Watch>>>,
     pending: Pending,
     /// What an engine call has written inside a subtransaction: if that is rolled back, it is pending again.
-    written: Vec<(u32, Pending)>,
+    written: Vec<(u32, Rc<Pending>)>,
+    /// Keys that are pending.
+    keys: usize,
 }
 
 thread_local! {
@@ -58,13 +75,14 @@ pub fn register() {
 /// The work of the note triggers. A trigger that is not ours, or of a definition that is gone, does nothing.
 pub fn note(trigger: &Trigger) {
     let Some(definition) = trigger.argument().and_then(|text| text.parse::<i64>().ok()) else { return };
-    let Some(watch) = watch(definition, trigger.table()) else { return };
-    if trigger.event() == Event::Truncate {
+    let Some(watch) = watch(definition, trigger) else { return };
+    let places = watch.places.as_ref().filter(|_| trigger.event() != Event::Truncate);
+    let Some(places) = places else {
         COLLECTED.with_borrow_mut(|collected| collected.add_day(watch.target, None));
         return;
-    }
+    };
     trigger.rows(|row| {
-        if let Some((day, key)) = watch.read(&row) {
+        if let Some((day, key)) = places.read(&row) {
             COLLECTED.with_borrow_mut(|collected| collected.add_key(watch.target, day, key));
         }
     });
@@ -73,10 +91,16 @@ pub fn note(trigger: &Trigger) {
 /// Writes what has been collected so far.
 pub fn flush() {
     let pending = COLLECTED.with_borrow_mut(|collected| std::mem::take(&mut collected.pending));
-    if !pending.is_empty() {
-        transaction::with_snapshot(|| notes::write(&pending));
-        COLLECTED.with_borrow_mut(|collected| collected.written.push((transaction::current_sub(), pending)));
+    if pending.is_empty() {
+        return;
     }
+    // Remembered first: when writing fails, the subtransaction that is rolled back makes them pending again.
+    let pending = Rc::new(pending);
+    COLLECTED.with_borrow_mut(|collected| {
+        collected.keys = 0;
+        collected.written.push((transaction::current_sub(), pending.clone()));
+    });
+    transaction::with_snapshot(|| notes::write(&pending));
 }
 
 impl Collected {
@@ -88,20 +112,20 @@ impl Collected {
             SubEnd::Aborted { id } => {
                 let (lost, kept) = std::mem::take(&mut self.written).into_iter().partition(|(sub, _)| *sub == id);
                 self.written = kept;
-                let lost: Vec<(u32, Pending)> = lost;
-                lost.into_iter().for_each(|(_, pending)| self.restore(pending));
+                let lost: Vec<(u32, Rc<Pending>)> = lost;
+                lost.iter().for_each(|(_, pending)| self.restore(pending));
             }
         }
     }
 
-    fn restore(&mut self, pending: Pending) {
+    fn restore(&mut self, pending: &Pending) {
         for (target, days) in pending {
             for (day, noted) in days {
                 match (day, noted) {
                     (Some(day), Noted::Keys(keys)) => {
-                        keys.into_iter().for_each(|key| self.add_key(target, day, key));
+                        keys.iter().for_each(|key| self.add_key(*target, *day, key.clone()));
                     }
-                    (day, _) => self.add_day(target, day),
+                    (day, _) => self.add_day(*target, *day),
                 }
             }
         }
@@ -114,32 +138,49 @@ impl Collected {
     fn add_key(&mut self, target: Oid, day: Day, key: Vec<Image>) {
         let days = self.pending.entry(target).or_default();
         let noted = days.entry(Some(day)).or_insert_with(|| Noted::Keys(HashSet::new()));
-        if let Noted::Keys(keys) = noted {
-            keys.insert(key);
-            if keys.len() > MOST_KEYS_A_DAY {
-                *noted = Noted::WholeDay;
-            }
+        let Noted::Keys(keys) = noted else { return };
+        self.keys += usize::from(keys.insert(key));
+        if keys.len() > MOST_KEYS_A_DAY || self.keys > MOST_KEYS {
+            self.keys -= keys.len();
+            *noted = Noted::WholeDay;
         }
     }
 }
 
-impl Watch {
+impl Places {
     /// The day and key of a row; None when it does not count.
     fn read(&self, row: &TriggerRow) -> Option<(Day, Vec<Image>)> {
-        let day = local_day(row.value(self.time)?, self.time_type, &self.zone)?;
+        let day = local_day(row.value(self.time.number)?, self.time.type_oid, &self.zone)?;
         let keys: Option<Vec<Image>> = self
             .keys
             .iter()
-            .map(|(column, layout)| row.value(*column).map(|value| Image::of(*layout, value)))
+            .map(|(place, layout)| row.value(place.number).map(|value| Image::of(*layout, value)))
             .collect();
         Some((day, keys?))
     }
+
+    /// Whether all columns are where they were: a transaction may change the table between its writes.
+    fn hold(&self, trigger: &Trigger) -> bool {
+        let here = |place: &Place| trigger.has_column(place.number, &place.name, place.type_oid);
+        here(&self.time) && self.keys.iter().all(|(place, _)| here(place))
+    }
 }
 
-/// Looked up once a transaction.
-fn watch(definition: i64, table: Oid) -> Option<Rc<Watch>> {
+impl Place {
+    fn of(column: &Column) -> Option<Self> {
+        let name = CString::new(column.name.as_str()).ok()?;
+        Some(Place { number: column.number, name, type_oid: column.type_oid })
+    }
+}
+
+/// Looked up once a transaction, and again when the table has changed.
+fn watch(definition: i64, trigger: &Trigger) -> Option<Rc<Watch>> {
+    let table = trigger.table();
     let known = COLLECTED.with_borrow(|collected| collected.watches.get(&(definition, table)).cloned());
-    known.unwrap_or_else(|| {
+    let holds = |watch: &Option<Rc<Watch>>| {
+        watch.as_ref().is_none_or(|watch| watch.places.as_ref().is_none_or(|places| places.hold(trigger)))
+    };
+    known.filter(holds).unwrap_or_else(|| {
         let watch = look_up(definition, table).map(Rc::new);
         COLLECTED.with_borrow_mut(|collected| collected.watches.insert((definition, table), watch.clone()));
         watch
@@ -147,11 +188,16 @@ fn watch(definition: i64, table: Oid) -> Option<Rc<Watch>> {
 }
 
 fn look_up(id: i64, table: Oid) -> Option<Watch> {
-    let definition = Definition::with_id(id)?;
-    let source = Table::find(definition.source)?;
-    if table != definition.source && !super::triggers::is_partition_of(table, definition.source) {
+    let parts = registry::parts(id)?;
+    if table != parts.source && !super::triggers::is_partition_of(table, parts.source) {
         return None;
     }
+    let places = Definition::find(parts.target).ok().and_then(|definition| find_places(&definition, table));
+    Some(Watch { target: parts.target, places })
+}
+
+fn find_places(definition: &Definition, table: Oid) -> Option<Places> {
+    let source = Table::find(definition.source)?;
     let body = Body::of(definition.aggregate_oid)?;
     let source_columns = source.columns();
     let columns = Table::find(table)?.columns();
@@ -161,16 +207,12 @@ fn look_up(id: i64, table: Oid) -> Option<Watch> {
         let name = &source_columns.iter().find(|column| column.number == number)?.name;
         columns.iter().find(|column| column.name == *name)
     };
-    let time = here(0)?;
-    let keys: Option<Vec<(i16, Layout)>> = (1..=definition.keys.len())
-        .map(|index| here(index).map(|column| (column.number, Layout::of(column.type_oid))))
+    let time = Place::of(here(0)?)?;
+    let keys: Option<Vec<(Place, Layout)>> = (1..=definition.keys.len())
+        .map(|index| here(index).and_then(|column| Some((Place::of(column)?, Layout::of(column.type_oid)))))
         .collect();
-    let time_type = match time.type_oid {
-        known @ (pg_sys::DATEOID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID) => known,
-        _ => return None,
-    };
-    let (target, zone) = (definition.target.oid, definition.time_zone.clone());
-    Some(Watch { target, time: time.number, time_type, zone, keys: keys? })
+    let known = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&time.type_oid);
+    known.then_some(Places { time, zone: definition.time_zone.clone(), keys: keys? })
 }
 
 /// The name that the source's time column has today.

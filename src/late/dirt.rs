@@ -2,7 +2,7 @@
 
 use crate::catalog::Definition;
 use crate::catalog::notes::Note;
-use crate::pg::value::{Image, from_text};
+use crate::pg::value::{Image, from_text_softly};
 use crate::rules::calendar::{Day, days};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,14 +46,14 @@ impl Dirt {
     }
 }
 
-/// A noted key in the types of the key columns; None when it does not have as many columns.
+/// A noted key in the types of the key columns; None when it does not fit them any more.
 fn key_values(definition: &Definition, key: &[Option<String>]) -> Option<Vec<Image>> {
     if key.len() != definition.keys.len() {
         return None;
     }
     let value = |(column, text): (&crate::catalog::Key, &Option<String>)| {
         let text = text.as_ref()?;
-        Some(Image::of(column.layout, from_text(column.layout.oid, -1, text)))
+        Some(Image::of(column.layout, from_text_softly(column.layout.oid, -1, text)?))
     };
     definition.keys.iter().zip(key).map(value).collect()
 }

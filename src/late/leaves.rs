@@ -11,11 +11,17 @@ use pgrx::pg_sys::Oid;
 /// Compares the source's partitions with those that were there last time, and notes the days that may have changed with
 /// them. A partition that was detached, changed and attached again has new triggers.
 pub fn look(definition: &Definition) {
-    let partitioned = Table::find(definition.source).is_some_and(|source| source.kind == 'p');
-    if !partitioned || definition.late != Late::Trigger {
+    if definition.late != Late::Trigger {
         return;
     }
     let target = definition.target.oid;
+    if Table::find(definition.source).is_none_or(|source| source.kind != 'p') {
+        if triggers::has_children(definition.source) {
+            // Rows of inheritance children fire no trigger of their parent.
+            notes::note_everything(target);
+        }
+        return;
+    }
     let known = registry::leaves(target);
     let present = triggers::leaf_triggers(definition.id, definition.source);
     if known == present {

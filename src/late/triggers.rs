@@ -71,6 +71,11 @@ pub fn make_missing_truncate(definition: i64, source: Oid) {
     }
 }
 
+/// Whether other tables inherit from a table.
+pub fn has_children(table: Oid) -> bool {
+    Statement::new("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = $1").bind(table).exists()
+}
+
 fn exists(name: &str, table: &Table) -> bool {
     Statement::new("SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname::text = $2")
         .bind(table.oid)

@@ -27,9 +27,15 @@ pub fn wait(definition: &Definition, day: Day) -> Option<Day> {
     }
 }
 
+/// As `wait`, without waiting.
+pub fn look(definition: &Definition, day: Day) -> Option<Day> {
+    Writers::of(definition, day).first_unnoted_day
+}
+
 /// Who writes to a source at this moment.
 struct Writers {
-    /// The local day on which the oldest of the others began; None when there is none.
+    /// The local day on which the oldest of the others began, the first of all days when that is not known; None when
+    /// there is none.
     first_unnoted_day: Option<Day>,
     caller_has_written: bool,
 }
@@ -51,7 +57,7 @@ impl Writers {
                        AND EXISTS (SELECT FROM pg_catalog.pg_locks x
                                    WHERE x.virtualtransaction = l.virtualtransaction
                                      AND x.locktype = 'transactionid' AND x.granted AND x.mode = 'ExclusiveLock'))
-                 SELECT (pg_catalog.min(coalesce((a.xact_start AT TIME ZONE $2)::date, DATE '2000-01-01' + $3))
+                 SELECT (pg_catalog.min(coalesce((a.xact_start AT TIME ZONE $2)::date, DATE '0001-01-01'))
                             FILTER (WHERE w.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
                                       AND (a.xact_start IS NULL
                                            OR (a.xact_start AT TIME ZONE $2)::date <= DATE '2000-01-01' + $3)))

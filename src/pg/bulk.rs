@@ -23,6 +23,12 @@ pub struct BulkWriter {
     long: Arena,
 }
 
+/// Takes the transaction id now: in a parallel query none can be taken any more.
+pub fn prepare_to_write() {
+    // SAFETY: inside a transaction.
+    unsafe { pg_sys::GetCurrentTransactionId() };
+}
+
 impl BulkWriter {
     /// Opens a table for writing. The caller has checked that a direct write is right there.
     pub fn open(table: Oid) -> Self {
@@ -30,8 +36,6 @@ impl BulkWriter {
         let batch = Arena::new();
         // SAFETY: the table is locked as INSERT does; all structures live in `long`.
         long.enter(|| unsafe {
-            // The query below may be parallel, where no transaction id can be taken any more.
-            pg_sys::GetCurrentTransactionId();
             let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
             let estate = pg_sys::CreateExecutorState();
             let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();

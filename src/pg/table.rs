@@ -13,12 +13,13 @@ pub struct Table {
     pub name: String,
     pub owner: Oid,
     pub kind: char,
+    pub is_partition: bool,
 }
 
 impl Table {
     pub fn find(oid: Oid) -> Option<Self> {
         Statement::new(
-            "SELECT c.oid, n.nspname::text, c.relname::text, c.relowner, c.relkind::text
+            "SELECT c.oid, n.nspname::text, c.relname::text, c.relowner, c.relkind::text, c.relispartition
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
         )
         .bind(oid)
@@ -29,6 +30,7 @@ impl Table {
                 name: row.get(2)?,
                 owner: row.get(3)?,
                 kind: row.get::<String>(4)?.chars().next()?,
+                is_partition: row.get(5)?,
             })
         })
         .flatten()
@@ -113,6 +115,20 @@ impl Column {
     pub fn type_sql(&self) -> String {
         type_sql(self.type_oid, self.modifier)
     }
+
+    /// The column's COLLATE clause, when its collation is not its type's own.
+    pub fn collate_sql(&self) -> String {
+        let name = Statement::new(
+            "SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+             WHERE c.oid = $1 AND c.oid <> (SELECT typcollation FROM pg_catalog.pg_type WHERE oid = $2)",
+        )
+        .bind(self.collation)
+        .bind(self.type_oid)
+        .first(|row| row.get::<String>(0))
+        .flatten();
+        name.unwrap_or_default()
+    }
 }
 
 /// A type as SQL writes it, with its modifier.
@@ -140,6 +156,12 @@ pub fn array_type(element: Oid) -> Option<Oid> {
     // SAFETY: a syscache look-up.
     let oid = unsafe { pg_sys::get_array_type(element) };
     (oid != Oid::INVALID).then_some(oid)
+}
+
+/// Whether a type is a row type.
+pub fn is_composite(oid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::type_is_rowtype(oid) }
 }
 
 /// The element type of an array type.

@@ -18,13 +18,34 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// None when the function was not called as a trigger.
+    /// None when the function was not called as an AFTER trigger, for each row or for TRUNCATE.
     pub fn of(call: FunctionCallInfo) -> Option<Self> {
         // SAFETY: the context of a call is a node, or null.
         unsafe {
             let context = (*call).context;
-            let is_trigger = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_TriggerData;
-            is_trigger.then_some(Trigger { data: context.cast() })
+            if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+                return None;
+            }
+            let trigger = Trigger { data: context.cast() };
+            let event = (*trigger.data).tg_event;
+            let for_row = event & pg_sys::TRIGGER_EVENT_ROW != 0;
+            let after = event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER;
+            (after && for_row != (trigger.event() == Event::Truncate)).then_some(trigger)
+        }
+    }
+
+    /// Whether a column of the table still has this number, name and type.
+    pub fn has_column(&self, number: i16, name: &CStr, type_oid: Oid) -> bool {
+        // SAFETY: the relation is open during the call; attributes are counted from 1.
+        unsafe {
+            let columns = (*(*self.data).tg_relation).rd_att;
+            if i32::from(number) > (*columns).natts {
+                return false;
+            }
+            let column = super::version::attribute(columns, number);
+            !(*column).attisdropped
+                && (*column).atttypid == type_oid
+                && CStr::from_ptr((*column).attname.data.as_ptr()) == name
         }
     }
 

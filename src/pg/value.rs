@@ -153,6 +153,11 @@ pub fn from_text(oid: Oid, modifier: i32, text: &str) -> Datum {
     }
 }
 
+/// As `from_text`, but None when the text is not a value of the type.
+pub fn from_text_softly(oid: Oid, modifier: i32, text: &str) -> Option<Datum> {
+    super::version::read_softly(oid, modifier, &CString::new(text).ok()?)
+}
+
 /// The day of a date, timestamp or timestamptz in a time zone; None for infinity.
 pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
     const MICROSECONDS_A_DAY: i64 = 86_400_000_000;

@@ -62,3 +62,45 @@ pub fn parse_type(name: &CStr, oid: &mut pg_sys::Oid, modifier: &mut i32) -> boo
         found && *oid != pg_sys::Oid::INVALID
     }
 }
+
+/// A column's description by its number, from 1.
+///
+/// # Safety
+/// The number must be one of the descriptor's columns.
+pub unsafe fn attribute(columns: pg_sys::TupleDesc, number: i16) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: by contract.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        return pg_sys::TupleDescAttr(columns, i32::from(number) - 1);
+        #[cfg(not(feature = "pg18"))]
+        return (*columns).attrs.as_ptr().add(usize::try_from(number - 1).unwrap_or(0));
+    }
+}
+
+/// The value that a text stands for; None when it is not one of the type.
+pub fn read_softly(oid: pg_sys::Oid, modifier: i32, text: &CStr) -> Option<pg_sys::Datum> {
+    let (mut function, mut parameter) = (pg_sys::Oid::INVALID, pg_sys::Oid::INVALID);
+    // SAFETY: before 16 a wrong text raises its error; since then it is collected and only says that there is none.
+    unsafe {
+        pg_sys::getTypeInputInfo(oid, &mut function, &mut parameter);
+        #[cfg(feature = "pg15")]
+        return Some(pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, modifier));
+        #[cfg(not(feature = "pg15"))]
+        {
+            let mut errors: pg_sys::ErrorSaveContext = std::mem::zeroed();
+            errors.type_ = pg_sys::NodeTag::T_ErrorSaveContext;
+            let mut call: pg_sys::FmgrInfo = std::mem::zeroed();
+            pg_sys::fmgr_info(function, &mut call);
+            let mut value = pg_sys::Datum::null();
+            let read = pg_sys::InputFunctionCallSafe(
+                &mut call,
+                text.as_ptr().cast_mut(),
+                parameter,
+                modifier,
+                (&raw mut errors).cast(),
+                &mut value,
+            );
+            read.then_some(value)
+        }
+    }
+}

@@ -15,6 +15,9 @@ const FIRST: i32 = 1 - EPOCH_FROM_CE;
 const LAST: i32 = 3_652_059 - EPOCH_FROM_CE;
 
 impl Day {
+    /// 0001-01-01.
+    pub const FIRST: Day = Day(FIRST);
+
     /// The day with this number, None outside the years 1 to 9999.
     pub fn from_number(number: i32) -> Option<Self> {
         (FIRST..=LAST).contains(&number).then_some(Day(number))

@@ -7,26 +7,32 @@ pub mod suitable;
 
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::bulk::BulkWriter;
+use crate::pg::bulk::{BulkWriter, prepare_to_write};
 use crate::pg::memory::Arena;
-use crate::pg::spi::{Param, Prepared};
+use crate::pg::spi::{Param, Prepared, Statement};
 use crate::pg::table::{Column, Table, ident};
 use crate::rules::calendar::Day;
 use partitions::Partitions;
 use pgrx::pg_sys::{Datum, Oid};
+use std::collections::{HashMap, HashSet};
 
 /// Takes the rows of new snapshots, day after day.
 pub struct Sink {
     kind: Kind,
     partitions: Partitions,
-    /// Names of the columns that rows have, in their order.
-    columns: Vec<String>,
     rows: i64,
+    target: Oid,
+    days: Option<(Day, Day)>,
 }
 
 enum Kind {
-    Bulk { writer: Option<LeafWriter> },
+    Bulk {
+        writer: Option<LeafWriter>,
+        /// Where each value goes, by table: looked up before the query, which may be parallel.
+        places: HashMap<Oid, Vec<usize>>,
+    },
     Sql(SqlWriter),
 }
 
@@ -42,12 +48,16 @@ impl Sink {
         let partitions = Partitions::prepare(definition, days);
         let direct = partitions.are_plain() && suitable::for_direct_write(definition.target.oid, &columns);
         let kind = if direct {
-            Kind::Bulk { writer: None }
+            prepare_to_write();
+            let places = days.iter().map(|day| partitions.leaf(*day).0).collect::<HashSet<_>>();
+            let places = places.into_iter().map(|table| (table, places_in(table, &columns))).collect();
+            Kind::Bulk { writer: None, places }
         } else {
             partitions.attach();
             Kind::Sql(SqlWriter::new(&definition.target, &columns))
         };
-        Sink { kind, partitions, columns, rows: 0 }
+        let days = days.first().copied().zip(days.last().copied());
+        Sink { kind, partitions, rows: 0, target: definition.target.oid, days }
     }
 
     /// Whether the query that feeds the sink must not use parallel workers.
@@ -60,12 +70,14 @@ impl Sink {
         self.rows += 1;
         match &mut self.kind {
             Kind::Sql(writer) => writer.write(day, fill),
-            Kind::Bulk { writer } => {
+            Kind::Bulk { writer, places } => {
                 if writer.as_ref().is_none_or(|leaf| !leaf.takes(day)) {
                     if let Some(full) = writer.take() {
                         full.bulk.finish();
                     }
-                    *writer = Some(LeafWriter::open(self.partitions.leaf(day), &self.columns));
+                    let (table, days) = self.partitions.leaf(day);
+                    let places = places.get(&table).cloned().unwrap_or_default();
+                    *writer = Some(LeafWriter { bulk: BulkWriter::open(table), days, places, values: Vec::new() });
                 }
                 writer.as_mut().map_or(Ok(()), |leaf| leaf.write(day, fill))
             }
@@ -79,11 +91,15 @@ impl Sink {
 
     /// Writes what is left and attaches the partitions that were made.
     pub fn finish(self) {
-        if let Kind::Bulk { writer } = self.kind {
+        if let Kind::Bulk { writer, .. } = self.kind {
             if let Some(leaf) = writer {
                 leaf.bulk.finish();
             }
             self.partitions.attach();
+            // The table may be the source of another.
+            if let Some((first, last)) = self.days {
+                notes::note_days(self.target, first, last);
+            }
         }
     }
 }
@@ -98,11 +114,6 @@ struct LeafWriter {
 }
 
 impl LeafWriter {
-    fn open((table, days): (Oid, (Day, Day)), columns: &[String]) -> Self {
-        let places = places(table, columns);
-        LeafWriter { bulk: BulkWriter::open(table), days, values: Vec::with_capacity(places.len()), places }
-    }
-
     fn takes(&self, day: Day) -> bool {
         (self.days.0..=self.days.1).contains(&day)
     }
@@ -124,8 +135,12 @@ impl LeafWriter {
     }
 }
 
+fn has_deferred_constraints(table: Oid) -> bool {
+    Statement::new("SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1 AND condeferrable").bind(table).exists()
+}
+
 /// The attribute index of each column in a table.
-pub fn places(table: Oid, columns: &[String]) -> Vec<usize> {
+pub fn places_in(table: Oid, columns: &[String]) -> Vec<usize> {
     let present = Table::find(table).map(|table| table.columns()).unwrap_or_default();
     let place = |name: &String| present.iter().find(|column| column.name == *name).map_or(0, |column| column.number);
     columns.iter().map(|name| (place(name).max(1) - 1) as usize).collect()
@@ -141,6 +156,10 @@ struct SqlWriter {
 
 impl SqlWriter {
     fn new(target: &Table, columns: &[String]) -> Self {
+        // Deferred constraints cannot fire in the restricted context.
+        if has_deferred_constraints(target.oid) {
+            Statement::new("SET CONSTRAINTS ALL IMMEDIATE").run();
+        }
         let types = column_types(&target.columns(), columns);
         let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
         let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();

@@ -8,7 +8,7 @@ use pgrx::pg_sys::Oid;
 pub fn for_direct_write(table: Oid, columns: &[String]) -> bool {
     !Statement::new(
         "SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1 AND (
-             c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity OR c.relhasrules
+             c.relkind NOT IN ('r', 'p') OR pg_catalog.row_security_active(c.oid) OR c.relforcerowsecurity OR c.relhasrules
              OR (c.relkind = 'r' AND c.relam <> (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'heap'))
              OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid
                         AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
