@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 /// The btree order of one type, as an index on such a column has it.
 pub struct Order {
     support: Box<pg_sys::SortSupportData>,
+    /// The comparator is not PostgreSQL's own, so that it may raise an error.
+    foreign: bool,
 }
 
 impl Order {
@@ -30,15 +32,22 @@ impl Order {
             support.ssup_collation = collation;
             support.abbreviate = false;
             pg_sys::PrepareSortSupportFromOrderingOp(less, &mut *support);
-            Some(Order { support })
+            Some(Order { support, foreign: oid.to_u32() >= pg_sys::FirstNormalObjectId })
         }
     }
 
     #[inline]
     pub fn compare(&mut self, left: Datum, right: Datum) -> Ordering {
         let support: *mut pg_sys::SortSupportData = &mut *self.support;
-        // SAFETY: both are non-null datums of the type; the comparator was set when the order was made.
-        let result = unsafe { self.support.comparator.map_or(0, |compare| compare(left, right, support)) };
+        let Some(compare) = self.support.comparator else { return Ordering::Equal };
+        // SAFETY: both are non-null datums of the type; an error of a foreign comparator must not jump over Rust.
+        let result = unsafe {
+            if self.foreign {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| compare(left, right, support))
+            } else {
+                compare(left, right, support)
+            }
+        };
         result.cmp(&0)
     }
 }
