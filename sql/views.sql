@@ -92,7 +92,7 @@ BEGIN ATOMIC
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.target)
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.daily)
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.source)
-       OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = d.aggregate)
+       OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = d.aggregate)
     UNION ALL
     -- Sources whose late changes are not noted.
     SELECT 'error', t.target::text,

@@ -167,7 +167,11 @@ impl Query<'_> {
             let oid =
                 columns.iter().find(|column| column.name == name).map_or(pg_sys::InvalidOid, |column| column.type_oid);
             let quoted = ident(&name);
-            let agree = agreement_sql(oid, &format!("s.{quoted}"), &format!("x.{quoted}"));
+            let of_real = self.definition.metrics.iter().any(|metric| {
+                let totals = |window: &usize| metric.total_column(*window) == name;
+                metric.element.oid == pg_sys::FLOAT4OID && self.definition.windows.iter().any(totals)
+            });
+            let agree = agreement_sql(oid, of_real, &format!("s.{quoted}"), &format!("x.{quoted}"));
             rows.push(format!(
                 "({}, s.{quoted}::text, x.{quoted}::text, x.\"?present\" IS NULL OR s.\"?present\" IS NULL OR {agree})",
                 literal(&name)
@@ -195,7 +199,7 @@ fn total_sql(metric: &Metric, index: usize, window: usize) -> String {
 }
 
 /// SQL that says whether two values of a type agree by the law.
-fn agreement_sql(oid: pg_sys::Oid, left: &str, right: &str) -> String {
+fn agreement_sql(oid: pg_sys::Oid, of_real: bool, left: &str, right: &str) -> String {
     let near = |left: &str, right: &str, tolerance: &str| {
         format!(
             "({left} IS NOT DISTINCT FROM {right} OR coalesce(abs({left} - {right})
@@ -204,7 +208,8 @@ fn agreement_sql(oid: pg_sys::Oid, left: &str, right: &str) -> String {
     };
     match oid {
         pg_sys::FLOAT4OID => near(left, right, "1e-5"),
-        pg_sys::FLOAT8OID => near(left, right, "1e-9"),
+        // A total of real is as exact as its elements.
+        pg_sys::FLOAT8OID => near(left, right, if of_real { "1e-5" } else { "1e-9" }),
         pg_sys::FLOAT4ARRAYOID | pg_sys::FLOAT8ARRAYOID => {
             let tolerance = if oid == pg_sys::FLOAT4ARRAYOID { "1e-5" } else { "1e-9" };
             let elements = near("u.a", "u.b", tolerance);

@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDateTime, Utc};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// A file that says what time it is, for servers started with `variables`.
@@ -30,6 +31,8 @@ impl Clock {
         // Written beside and renamed, so that no process reads half of it.
         let new = self.file.with_extension("new");
         fs::write(&new, format!("{seconds:+}\n")).expect("the clock's file can be written");
+        // The server's user reads it, too.
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).expect("the clock's file can be opened to all");
         fs::rename(&new, &self.file).expect("the clock's file can be renamed");
     }
 

@@ -103,6 +103,10 @@ SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FRO
 SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
+CREATE TABLE trial.long (item text, at date);
+SELECT cumulate.create_table('trial.of_long', 'trial.long', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
+INSERT INTO trial.long SELECT string_agg(md5(n::text), '' ORDER BY n), '2024-12-14' FROM generate_series(1, 400) n;
+SELECT trial.attempt('KeyTooLong', 'SELECT cumulate.cumulate_day(''trial.of_long'', ''2024-12-14'')');
 CREATE TABLE trial.gone (item integer, at date);
 SELECT cumulate.create_table('trial.of_gone', 'trial.gone', 'at', '{item}', '{"n": "count(*)"}', time_zone => 'UTC');
 DROP TABLE trial.gone CASCADE;

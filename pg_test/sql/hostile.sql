@@ -10,10 +10,15 @@ CREATE FUNCTION differences(target regclass) RETURNS bigint LANGUAGE sql AS $$ S
 -- The note function as any other trigger: it does nothing.
 CREATE TABLE evs (k int, d date NOT NULL);
 SELECT make('evc', 'evs');
-SELECT format('CREATE TRIGGER statement AFTER INSERT ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id),
-       format('CREATE TRIGGER before AFTER DELETE ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id),
-       'CREATE TRIGGER forged AFTER INSERT ON evs FOR EACH ROW EXECUTE FUNCTION cumulate.note_late(''x'')'
-FROM cumulate.definition WHERE target = 'evc'::regclass \gexec
+DO $$
+DECLARE id bigint := (SELECT d.id FROM cumulate.definition d WHERE d.target = 'evc'::regclass);
+BEGIN
+    EXECUTE format('CREATE TRIGGER for_statement AFTER INSERT ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id);
+    EXECUTE format('CREATE TRIGGER for_delete AFTER DELETE ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id);
+    EXECUTE format('CREATE TRIGGER before_row BEFORE UPDATE ON evs FOR EACH ROW EXECUTE FUNCTION cumulate.note_late(%L)', id);
+    CREATE TRIGGER forged AFTER INSERT ON evs FOR EACH ROW EXECUTE FUNCTION cumulate.note_late('x');
+END
+$$;
 INSERT INTO evs VALUES (1, '2024-01-01'), (2, '2024-01-02');
 SELECT cumulate.note_late();
 SELECT cumulate.cumulate_range('evc', '2024-01-01', '2024-01-03'), differences('evc');

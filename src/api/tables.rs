@@ -5,6 +5,7 @@ use crate::catalog::Definition;
 use crate::close::{self, Again};
 use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
+use crate::pg::expression::within_key_limit;
 use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
 use crate::pg::identity::{as_owner, with_search_path};
 use crate::verify;
@@ -86,14 +87,16 @@ fn definition(target: Option<Regclass>) -> Result<String, ErrorReport> {
 fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
     let mut definition = owned(target)?;
     let day = super::day("day", day)?;
-    Ok(close::populate(&mut definition, day)?)
+    let table = definition.target.label();
+    Ok(within_key_limit(&table, || close::populate(&mut definition, day))?)
 }
 
 #[pg_extern]
 fn cumulate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
     let mut definition = owned(target)?;
     let day = super::day("day", day)?;
-    Ok(close::close(&mut definition, day, day, Again::Named)?)
+    let table = definition.target.label();
+    Ok(within_key_limit(&table, || close::close(&mut definition, day, day, Again::Named))?)
 }
 
 #[pg_extern]
@@ -104,14 +107,16 @@ fn cumulate_range(
 ) -> Result<i64, ErrorReport> {
     let mut definition = owned(target)?;
     let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-    Ok(close::close(&mut definition, from, to, Again::Unclosed)?)
+    let table = definition.target.label();
+    Ok(within_key_limit(&table, || close::close(&mut definition, from, to, Again::Unclosed))?)
 }
 
 #[pg_extern]
 fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> Result<i64, ErrorReport> {
     let mut definition = owned(target)?;
     let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-    Ok(close::restate(&mut definition, from, to)?)
+    let table = definition.target.label();
+    Ok(within_key_limit(&table, || close::restate(&mut definition, from, to))?)
 }
 
 #[pg_extern]
@@ -122,7 +127,9 @@ fn freeze(target: Option<Regclass>, through: Option<RawDate>) -> Result<(), Erro
 
 #[pg_extern]
 fn apply_late(target: Option<Regclass>) -> Result<i64, ErrorReport> {
-    Ok(close::apply_late(&mut owned(target)?)?)
+    let mut definition = owned(target)?;
+    let table = definition.target.label();
+    Ok(within_key_limit(&table, || close::apply_late(&mut definition))?)
 }
 
 #[pg_extern]

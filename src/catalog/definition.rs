@@ -366,12 +366,28 @@ struct Stored {
 fn read(target: Oid) -> Option<Stored> {
     Statement::new(
         "SELECT source::oid, daily::oid,
-                (SELECT pg_catalog.format('%I.%I', n.nspname, p.proname) FROM pg_catalog.pg_proc p
-                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = aggregate),
+                pg_catalog.format('%I.%I', a.nspname, aggregate),
                 time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01', time_zone, filter, shape,
                 expire_idle, late, lookback, partition_by, retention::text, frozen_through - DATE '2000-01-01',
-                id, aggregate::oid
-         FROM cumulate.definition WHERE target = $1",
+                id, a.oid
+         FROM cumulate.definition d
+         -- By name: the numbers of functions do not outlive pg_upgrade. The one over this source, in the table's schema
+         -- unless one of them has been moved.
+         CROSS JOIN LATERAL (
+             SELECT p.oid, n.nspname
+             FROM pg_catalog.pg_proc p
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             JOIN pg_catalog.pg_class t ON t.oid = d.target
+             CROSS JOIN LATERAL (
+                 SELECT EXISTS (SELECT FROM pg_catalog.pg_depend s
+                                WHERE s.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND s.objid = p.oid
+                                  AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                  AND s.refobjid = d.source) AS source,
+                        p.pronamespace = t.relnamespace AS schema) AS same
+             WHERE p.proname = d.aggregate AND p.proargtypes = '1082 1082'::pg_catalog.oidvector
+               AND (same.source OR same.schema)
+             ORDER BY same.source AND same.schema DESC, same.source DESC, p.oid LIMIT 1) AS a
+         WHERE target = $1",
     )
     .bind(target)
     .first(|row| {

@@ -12,7 +12,7 @@ pub struct NewDefinition<'a> {
     pub target: Oid,
     pub source: Oid,
     pub daily: Oid,
-    pub aggregate: Oid,
+    pub aggregate: &'a str,
     pub time_column: &'a str,
     pub keys: Vec<String>,
     /// As json.
@@ -33,7 +33,7 @@ pub fn register(new: NewDefinition) -> i64 {
         Statement::new(
             "INSERT INTO cumulate.definition (target, source, daily, aggregate, time_column, keys, metrics, windows,
                  start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
+             VALUES ($1, $2, $3, $4::name, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
                      $17::interval)
              RETURNING id",
         )

@@ -147,12 +147,12 @@ impl Blueprint {
     }
 
     /// The row of the catalog.
-    pub fn entry(&self, made: &Made) -> NewDefinition<'_> {
+    pub fn entry<'a>(&'a self, made: &Made, aggregate: &'a str) -> NewDefinition<'a> {
         NewDefinition {
             target: made.target,
             source: self.source.oid,
             daily: made.daily,
-            aggregate: made.aggregate,
+            aggregate,
             time_column: &self.time_column,
             keys: self.keys.iter().map(|key| key.name.clone()).collect(),
             metrics: metrics::write(&self.forms()),

@@ -50,7 +50,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
-        let id = registry::register(blueprint.entry(&made));
+        let id = registry::register(blueprint.entry(&made, &blueprint.aggregate_name()));
         if blueprint.late == Late::Trigger {
             triggers::make(&blueprint.trigger_plan(id));
             leaves::remember(made.target, id, blueprint.source.oid);

@@ -14,7 +14,6 @@ use pgrx::pg_sys::Oid;
 pub struct Made {
     pub target: Oid,
     pub daily: Oid,
-    pub aggregate: Oid,
     /// The cumulative table was there before.
     pub adopted: bool,
 }
@@ -29,9 +28,9 @@ pub fn make(blueprint: &Blueprint) -> Result<Made, Error> {
     let target_name = (blueprint.schema.clone(), blueprint.name.clone());
     let target =
         make_or_adopt(blueprint, &target_name, &blueprint.target_columns(), partitioned, "Cumulative table over")?;
-    let aggregate = make_aggregate(blueprint)?;
+    make_aggregate(blueprint)?;
     make_latest(blueprint)?;
-    Ok(Made { target: target.0, daily: daily.0, aggregate, adopted: target.1 && has_rows(&blueprint.sql()) })
+    Ok(Made { target: target.0, daily: daily.0, adopted: target.1 && has_rows(&blueprint.sql()) })
 }
 
 fn refuse_registered(blueprint: &Blueprint) -> Result<(), Error> {
@@ -130,7 +129,7 @@ fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
 }
 
 /// The function that aggregates the source: planned now, inlined later, following renames and stopping drops.
-fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
+fn make_aggregate(blueprint: &Blueprint) -> Result<(), Error> {
     let name = blueprint.aggregate_name();
     let sql = qualified(&blueprint.schema, &name);
     if let Some(existing) = aggregate_oid(blueprint) {
@@ -147,7 +146,7 @@ fn make_aggregate(blueprint: &Blueprint) -> Result<Oid, Error> {
         "COMMENT ON FUNCTION {sql}(date, date) IS {}",
         literal(&format!("Aggregates {} from one day to another: a row per day and key", blueprint.source.label()))
     ));
-    Ok(aggregate_oid(blueprint).unwrap_or(Oid::INVALID))
+    Ok(())
 }
 
 fn aggregate_oid(blueprint: &Blueprint) -> Option<Oid> {
@@ -168,7 +167,10 @@ fn is_left_over(function: Oid) -> bool {
         "SELECT FROM pg_catalog.pg_depend x
          JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
          WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = $1 AND x.deptype = 'x'
-           AND NOT EXISTS (SELECT FROM cumulate.definition f WHERE f.aggregate = $1)",
+           AND NOT EXISTS (SELECT FROM cumulate.definition f
+                           JOIN pg_catalog.pg_class t ON t.oid = f.target
+                           JOIN pg_catalog.pg_proc p ON p.oid = $1 AND p.pronamespace = t.relnamespace
+                           WHERE f.aggregate = p.proname)",
     )
     .bind(function)
     .exists()
@@ -291,7 +293,9 @@ fn wrappers(target: Oid) -> Vec<String> {
          JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
          WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'n'
            AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1
-           AND NOT EXISTS (SELECT FROM cumulate.definition f WHERE f.aggregate = d.objid)",
+           AND NOT EXISTS (SELECT FROM cumulate.definition f
+                           JOIN pg_catalog.pg_proc p ON p.oid = d.objid AND p.proname = f.aggregate
+                           WHERE f.source = $1)",
     )
     .bind(target)
     .map(|row| row.get(0).unwrap_or_default())

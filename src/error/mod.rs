@@ -191,6 +191,10 @@ pub enum Error {
         through: Day,
         table: String,
     },
+    KeyTooLong {
+        table: String,
+        message: String,
+    },
     Broken {
         table: String,
         id: i64,

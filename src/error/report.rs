@@ -289,6 +289,12 @@ impl Error {
                 "A backfill's steps are called by procedure cumulate.backfill.".to_owned(),
                 "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
             ),
+            KeyTooLong { table, message } => (
+                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!("a key of \"{table}\" is too long"),
+                format!("{}.", sentence(&message)),
+                "Leave such events out, as by filter => 'length(key) <= 1000', or make a shorter key.".to_owned(),
+            ),
             Broken { table, id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("a part of the cumulative table {table} has been dropped"),

@@ -22,6 +22,8 @@ pub fn make(plan: &Plan) {
     let source = plan.source.sql();
     for event in EVENTS {
         let name = name(plan.definition, event);
+        // A dump of the source alone brings triggers along, with numbers of another database.
+        drop_one(&name, plan.source);
         let when = match event {
             "INSERT" => plan.is_late("NEW"),
             "DELETE" => plan.is_late("OLD"),
@@ -42,6 +44,7 @@ pub fn make(plan: &Plan) {
 /// TRUNCATE fires statement triggers alone, and those of a partition are its own.
 fn make_truncate(definition: i64, table: &Table) {
     let name = name(definition, "TRUNCATE");
+    drop_one(&name, table);
     run(&format!(
         "CREATE TRIGGER {name} AFTER TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late('{definition}')",
         table.sql()

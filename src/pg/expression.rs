@@ -3,8 +3,9 @@
 use crate::error::Error;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::{PgList, PgTryBuilder};
+use pgrx::{PgList, PgSqlErrorCode, PgTryBuilder};
 use std::ffi::CString;
+use std::panic::AssertUnwindSafe;
 
 /// What the analysis of an expression says.
 pub struct Analysis {
@@ -116,6 +117,19 @@ unsafe fn is_one_column(node: *mut pg_sys::Node) -> bool {
             .iter()
             .all(|clause| clause.is_null())
     }
+}
+
+/// Runs `work`; a key that is longer than an index takes comes back as our error, by the name of its table. The caller
+/// must end the transaction with it.
+pub fn within_key_limit<T>(table: &str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    PgTryBuilder::new(AssertUnwindSafe(work))
+        .catch_when(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, |caught| match caught {
+            CaughtError::PostgresError(report) => {
+                Err(Error::KeyTooLong { table: table.to_owned(), message: report.message().to_owned() })
+            }
+            other => other.rethrow(),
+        })
+        .execute()
 }
 
 /// Runs `work`; an error of PostgreSQL comes back as ours, saying what it is about. The caller must end the

@@ -40,6 +40,7 @@ pub struct RowKey<'a> {
 impl RowWriter {
     /// A writer for a table with these value columns.
     pub fn new(definition: &Definition, table: &Table, values: Vec<String>) -> Self {
+        super::fire_constraints_now(table.oid);
         let mut names: Vec<String> = vec![SNAPSHOT_DATE.to_owned()];
         names.extend(definition.keys.iter().map(|key| key.name.clone()));
         names.extend(values.iter().cloned());

@@ -135,8 +135,15 @@ impl LeafWriter {
     }
 }
 
-fn has_deferred_constraints(table: Oid) -> bool {
-    Statement::new("SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1 AND condeferrable").bind(table).exists()
+/// Deferred constraints cannot fire in the restricted context, and later they would fire outside of it.
+pub fn fire_constraints_now(table: Oid) {
+    let deferrable = Statement::new(
+        "SELECT FROM pg_catalog.pg_constraint WHERE condeferrable
+         AND conrelid IN (SELECT $1 UNION ALL SELECT relid FROM pg_catalog.pg_partition_ancestors($1::regclass))",
+    );
+    if deferrable.bind(table).exists() {
+        Statement::new("SET CONSTRAINTS ALL IMMEDIATE").run();
+    }
 }
 
 /// The attribute index of each column in a table.
@@ -156,10 +163,7 @@ struct SqlWriter {
 
 impl SqlWriter {
     fn new(target: &Table, columns: &[String]) -> Self {
-        // Deferred constraints cannot fire in the restricted context.
-        if has_deferred_constraints(target.oid) {
-            Statement::new("SET CONSTRAINTS ALL IMMEDIATE").run();
-        }
+        fire_constraints_now(target.oid);
         let types = column_types(&target.columns(), columns);
         let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
         let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();

@@ -1,0 +1,16 @@
+//! Cumulative tables of every kind, over the wire: keys, metrics, clocks, sources, rights, and their way through dumps
+//! and upgrades.
+
+mod adoption;
+mod clocks;
+mod counts;
+mod dumps;
+mod hostile;
+mod keys;
+mod metrics;
+mod programs;
+mod reads;
+mod reruns;
+mod rights;
+mod sources;
+mod upgrade;
