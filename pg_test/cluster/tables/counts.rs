@@ -16,6 +16,16 @@ pub fn day(number: i64) -> Day {
     Day::from_ymd_opt(2024, 12, 1).expect("a day of the calendar") + chrono::TimeDelta::days(number)
 }
 
+/// A zone in which it is about noon, so that the day does not change under a test, and the day that is today there.
+pub fn today_at_noon() -> (String, Day) {
+    let mut client = cluster().connect("postgres");
+    let hour: i32 = client.value("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::integer");
+    // The sign in these names is the other way round: Etc/GMT-3 is three hours ahead.
+    let zone = format!("Etc/GMT{:+}", hour - 12);
+    let today = client.query_one(&format!("SELECT (now() AT TIME ZONE '{zone}')::date"), &[]).expect("a date").get(0);
+    (zone, today)
+}
+
 /// What is special about a table. Its metrics are the events and the sum of their amounts.
 #[derive(Debug, Clone)]
 pub struct Form {

@@ -1,10 +1,12 @@
 //! Cumulative tables of every kind, over the wire: keys, metrics, clocks, sources, rights, and their way through dumps
 //! and upgrades.
 
+mod additions;
 mod adoption;
 mod clocks;
 mod counts;
 mod dumps;
+mod floods;
 mod hostile;
 mod keys;
 mod metrics;
@@ -13,4 +15,6 @@ mod reads;
 mod reruns;
 mod rights;
 mod sources;
+mod today;
 mod upgrade;
+mod verifying;

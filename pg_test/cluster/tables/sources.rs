@@ -1,6 +1,6 @@
 //! Sources that are no ordinary tables, with late changes that no trigger notes.
 
-use crate::counts::{Counts, Form};
+use crate::counts::{Counts, Form, today_at_noon};
 use pg_cumulate_tests::Ask;
 use pg_cumulate_tests::model::{Day, Ledger, Shape};
 
@@ -42,19 +42,9 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// A zone in which it is about noon, so that the day does not change under a test.
-fn zone_at_noon(counts_from: &mut impl Ask) -> String {
-    let hour: i32 = counts_from.value("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::integer");
-    // The sign in these names is the other way round: Etc/GMT-3 is three hours ahead.
-    format!("Etc/GMT{:+}", hour - 12)
-}
-
 /// A table over a source of that kind, and the day that is today there.
 fn table_over(kind: &Kind, more: &'static str) -> (Counts, Day) {
-    let mut client = crate::counts::cluster().connect("postgres");
-    let zone = zone_at_noon(&mut client);
-    let today: Day =
-        client.query_one(&format!("SELECT (now() AT TIME ZONE '{zone}')::date"), &[]).expect("a date").get(0);
+    let (zone, today) = today_at_noon();
     let start = today - chrono::TimeDelta::days(10);
     let form = Form { zone, start, more, shape: Shape::Ragged, ..Form::with_windows(&[4]) };
     (Counts::over(kind.commands, form), today)
