@@ -48,6 +48,18 @@ CREATE TABLE cumulate.note (
     PRIMARY KEY (target, id)
 );
 
+CREATE TABLE cumulate.schedule (
+    target     regclass    PRIMARY KEY,
+    schedule   text,
+    time_zone  text,
+    wanted_at  timestamptz,
+    paused_at  timestamptz,
+    reason     text,
+    failures   integer     NOT NULL DEFAULT 0,
+    retry_at   timestamptz,
+    scanned_at timestamptz
+);
+
 CREATE TABLE cumulate.run (
     run_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     target      regclass    NOT NULL,
@@ -59,6 +71,7 @@ CREATE TABLE cumulate.run (
     rows        bigint      NOT NULL DEFAULT 0,
     status      text        NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
     pid         integer     NOT NULL,
+    process_started_at timestamptz NOT NULL,
     started_at  timestamptz NOT NULL,
     finished_at timestamptz,
     sqlstate    text,
@@ -67,11 +80,12 @@ CREATE TABLE cumulate.run (
     hint        text
 );
 
-GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.run TO PUBLIC;
+GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.schedule, cumulate.run TO PUBLIC;
 GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('cumulate.definition', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.ledger', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('cumulate.schedule', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.definition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.note_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.run_run_id_seq', '');
@@ -120,6 +134,17 @@ COMMENT ON COLUMN cumulate.note.key IS 'The changed key''s columns as text; NULL
 COMMENT ON COLUMN cumulate.note.pid IS 'Process that made the change';
 COMMENT ON COLUMN cumulate.note.noted_at IS 'When the change was noted';
 
+COMMENT ON TABLE cumulate.schedule IS 'When the scheduler works on which table; read it through cumulate.schedules';
+COMMENT ON COLUMN cumulate.schedule.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.schedule.schedule IS 'Five fields of cron or a macro; NULL: only by hand';
+COMMENT ON COLUMN cumulate.schedule.time_zone IS 'The time zone that the schedule goes by; NULL: the table''s';
+COMMENT ON COLUMN cumulate.schedule.wanted_at IS 'When a run was asked for by hand';
+COMMENT ON COLUMN cumulate.schedule.paused_at IS 'Since when the table is paused; NULL when it is not';
+COMMENT ON COLUMN cumulate.schedule.reason IS 'Why it is paused';
+COMMENT ON COLUMN cumulate.schedule.failures IS 'Runs in a row that have failed';
+COMMENT ON COLUMN cumulate.schedule.retry_at IS 'When it is tried again';
+COMMENT ON COLUMN cumulate.schedule.scanned_at IS 'When a table whose late changes are found by scan was last looked through';
+
 COMMENT ON TABLE cumulate.run IS 'Runs: one row per execution of a cumulative table''s work; read it through cumulate.runs';
 COMMENT ON COLUMN cumulate.run.run_id IS 'Number of the run';
 COMMENT ON COLUMN cumulate.run.target IS 'The cumulative table';
@@ -131,6 +156,7 @@ COMMENT ON COLUMN cumulate.run.days_total IS 'Days to close';
 COMMENT ON COLUMN cumulate.run.rows IS 'Snapshot rows written so far';
 COMMENT ON COLUMN cumulate.run.status IS 'running, succeeded or failed';
 COMMENT ON COLUMN cumulate.run.pid IS 'Process that runs it';
+COMMENT ON COLUMN cumulate.run.process_started_at IS 'When that process began';
 COMMENT ON COLUMN cumulate.run.started_at IS 'When it started';
 COMMENT ON COLUMN cumulate.run.finished_at IS 'When it ended';
 COMMENT ON COLUMN cumulate.run.sqlstate IS 'SQLSTATE of its error';

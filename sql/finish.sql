@@ -33,6 +33,16 @@ COMMENT ON FUNCTION cumulate.create_sales_pipeline IS
 COMMENT ON FUNCTION cumulate.note_late IS 'Trigger function on sources: notes rows of days that are over';
 COMMENT ON PROCEDURE cumulate.backfill IS
     'Closes all days of a range, by default from the start date to yesterday, in batches that it commits';
+COMMENT ON FUNCTION cumulate.schedule IS
+    'Has a cumulative table advance by itself from the times of a schedule on: five fields of cron, @hourly, @daily, @weekly or @monthly';
+COMMENT ON FUNCTION cumulate.unschedule IS 'Leaves a cumulative table to be advanced by hand';
+COMMENT ON FUNCTION cumulate.run_now IS 'Has the scheduler run a cumulative table''s work at once; returns before that begins';
+COMMENT ON FUNCTION cumulate.pause IS 'Keeps the scheduler from a cumulative table until it is resumed';
+COMMENT ON FUNCTION cumulate.resume IS 'Ends a pause, and forgets earlier failures';
+COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a time zone, UTC by default';
+COMMENT ON FUNCTION cumulate.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
+COMMENT ON FUNCTION cumulate.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
+COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
 COMMENT ON FUNCTION cumulate.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
 COMMENT ON FUNCTION cumulate.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
 COMMENT ON FUNCTION cumulate.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';
@@ -124,6 +134,22 @@ COMMENT ON COLUMN cumulate.runs.message IS 'Message of its error';
 COMMENT ON COLUMN cumulate.runs.detail IS 'DETAIL of its error';
 COMMENT ON COLUMN cumulate.runs.hint IS 'HINT of its error';
 
+COMMENT ON VIEW cumulate.schedules IS 'When the scheduler works on which table, and what keeps it from it';
+COMMENT ON COLUMN cumulate.schedules.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.schedules.schedule IS 'Five fields of cron or a macro; NULL: only by hand';
+COMMENT ON COLUMN cumulate.schedules.time_zone IS 'The time zone that the schedule goes by';
+COMMENT ON COLUMN cumulate.schedules.next_run IS 'The next time of the schedule; what is due already does not wait for it';
+COMMENT ON COLUMN cumulate.schedules.state IS 'running, paused, incomplete (see cumulate.defects), retrying, by hand or scheduled';
+COMMENT ON COLUMN cumulate.schedules.failures IS 'Runs in a row that have failed';
+COMMENT ON COLUMN cumulate.schedules.retry_at IS 'When it is tried again';
+COMMENT ON COLUMN cumulate.schedules.paused_at IS 'Since when it is paused';
+COMMENT ON COLUMN cumulate.schedules.reason IS 'Why it is paused';
+
+COMMENT ON VIEW cumulate.defects IS 'What makes tables incomplete: no run touches them until it is mended';
+COMMENT ON COLUMN cumulate.defects.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate.defects.what IS 'What is missing or disabled';
+COMMENT ON COLUMN cumulate.defects.how_to_mend IS 'What to do';
+
 COMMENT ON VIEW cumulate.progress IS 'Runs that are under way';
 COMMENT ON COLUMN cumulate.progress.run_id IS 'Number of the run';
 COMMENT ON COLUMN cumulate.progress.target IS 'The cumulative table';
@@ -135,6 +161,18 @@ COMMENT ON COLUMN cumulate.progress.rows IS 'Snapshot rows so far';
 COMMENT ON COLUMN cumulate.progress.rows_per_second IS 'Snapshot rows a second since it started';
 COMMENT ON COLUMN cumulate.progress.time_left IS 'About how long it will go on';
 COMMENT ON COLUMN cumulate.progress.started_at IS 'When it started';
+
+-- A database that has the extension is looked at from now on.
+SELECT cumulate.wake();
+
+DO $$
+BEGIN
+    IF cumulate.scheduler_problem() = 'not preloaded' THEN
+        RAISE WARNING 'days will not advance by themselves: pg_cumulate is not preloaded'
+            USING HINT = 'Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server; all else works without.';
+    END IF;
+END
+$$;
 
 -- The sales pipeline, unless there is a schema of that name or a dump is being restored.
 DO $$

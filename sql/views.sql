@@ -63,7 +63,9 @@ SELECT r.run_id, r.target, r.trigger, r.from_day, r.to_day, r.days_done, r.days_
        CASE WHEN r.status = 'running' AND a.pid IS NULL THEN 'the process ended' ELSE r.message END AS message,
        r.detail, r.hint
 FROM cumulate.run r
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = r.pid AND a.backend_start <= r.started_at
+-- When others' processes began, only some may see.
+LEFT JOIN pg_catalog.pg_stat_activity a
+    ON a.pid = r.pid AND coalesce(a.backend_start = r.process_started_at, true)
 WHERE pg_catalog.has_table_privilege(r.target, 'SELECT');
 
 CREATE VIEW cumulate.progress AS
@@ -77,8 +79,51 @@ SELECT r.run_id, r.target, r.trigger, r.from_day + r.days_done AS current_day, r
 FROM cumulate.runs r
 WHERE r.status = 'running';
 
-GRANT SELECT ON cumulate.tables, cumulate.metrics, cumulate.days, cumulate.status, cumulate.runs, cumulate.progress
-    TO PUBLIC;
+-- What makes a table incomplete: no run touches it until it is mended, or its restore has come to its end.
+CREATE VIEW cumulate.defects AS
+-- Sources whose late changes are not noted. Partitions that a run has not seen yet get what they lack from it.
+SELECT t.target, pg_catalog.format('trigger %s on %s is %s: late changes are not noted', e.name, s.relid,
+                     CASE WHEN g.oid IS NULL THEN 'missing' ELSE 'disabled' END) AS what,
+       pg_catalog.format('SELECT cumulate.alter_table(%L, late => ''none''); SELECT cumulate.alter_table(%1$L, late => ''trigger'');',
+                         t.target) AS how_to_mend
+FROM cumulate.tables t
+JOIN cumulate.definition d ON d.target = t.target
+CROSS JOIN LATERAL (
+    SELECT t.source UNION
+    SELECT p.relid FROM pg_catalog.pg_partition_tree(t.source) p
+    WHERE NOT p.isleaf OR p.relid = ANY (d.leaves)) AS s (relid)
+CROSS JOIN LATERAL (
+    SELECT 'cumulate_note_' || event || '_' || d.id AS name
+    FROM pg_catalog.unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS event) AS e
+LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = s.relid AND g.tgname = e.name
+WHERE t.late = 'trigger' AND (g.oid IS NULL OR g.tgenabled <> 'A')
+UNION ALL
+-- Tables without a valid key.
+SELECT t.target, pg_catalog.format('%s has no valid unique index on its key', k.relid),
+       pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (snapshot_date, %s);', k.relid,
+           (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ') FROM pg_catalog.unnest(t.keys) AS name))
+FROM cumulate.tables t
+CROSS JOIN LATERAL (VALUES (t.target), (t.daily)) AS k (relid)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+                  WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL);
+
+CREATE VIEW cumulate.schedules AS
+SELECT t.target, s.schedule, coalesce(s.time_zone, t.time_zone) AS time_zone,
+       CASE WHEN s.schedule IS NOT NULL AND s.paused_at IS NULL THEN
+           (SELECT next FROM cumulate.next_runs(s.schedule, coalesce(s.time_zone, t.time_zone), 1) AS next)
+       END AS next_run,
+       CASE WHEN EXISTS (SELECT FROM cumulate.runs r WHERE r.target = t.target AND r.status = 'running') THEN 'running'
+            WHEN s.paused_at IS NOT NULL THEN 'paused'
+            WHEN EXISTS (SELECT FROM cumulate.defects f WHERE f.target = t.target) THEN 'incomplete'
+            WHEN s.failures > 0 THEN 'retrying'
+            WHEN s.schedule IS NULL THEN 'by hand'
+            ELSE 'scheduled' END AS state,
+       s.failures, s.retry_at, s.paused_at, s.reason
+FROM cumulate.tables t
+JOIN cumulate.schedule s ON s.target = t.target;
+
+GRANT SELECT ON cumulate.tables, cumulate.metrics, cumulate.days, cumulate.status, cumulate.runs, cumulate.progress,
+    cumulate.defects, cumulate.schedules TO PUBLIC;
 GRANT USAGE ON SCHEMA cumulate TO PUBLIC;
 
 CREATE FUNCTION cumulate.health(OUT severity text, OUT target text, OUT what text, OUT how_to_mend text)
@@ -94,32 +139,33 @@ BEGIN ATOMIC
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.source)
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = d.aggregate)
     UNION ALL
-    -- Sources whose late changes are not noted.
-    SELECT 'error', t.target::text,
-           pg_catalog.format('trigger %s on %s is %s: late changes are not noted', e.name, s.relid,
-               CASE WHEN g.oid IS NULL THEN 'missing' ELSE 'disabled' END),
-           pg_catalog.format('SELECT cumulate.alter_table(%L, late => ''none''); SELECT cumulate.alter_table(%1$L, late => ''trigger'');',
-               t.target)
-    FROM cumulate.tables t
-    JOIN cumulate.definition d ON d.target = t.target
-    CROSS JOIN LATERAL (
-        SELECT t.source::oid AS relid UNION
-        SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(t.source) p) AS s0
-    CROSS JOIN LATERAL (SELECT s0.relid::pg_catalog.regclass AS relid) AS s
-    CROSS JOIN LATERAL (
-        SELECT 'cumulate_note_' || event || '_' || d.id AS name
-        FROM pg_catalog.unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS event) AS e
-    LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = s.relid AND g.tgname = e.name
-    WHERE t.late = 'trigger' AND (g.oid IS NULL OR g.tgenabled <> 'A')
+    SELECT 'error', f.target::text, f.what, f.how_to_mend FROM cumulate.defects f
     UNION ALL
-    -- Tables without a valid key.
-    SELECT 'error', t.target::text, pg_catalog.format('%s has no valid unique index on its key', k.relid),
-           pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (snapshot_date, %s);', k.relid,
-               (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ') FROM pg_catalog.unnest(t.keys) AS name))
-    FROM cumulate.tables t
-    CROSS JOIN LATERAL (VALUES (t.target), (t.daily)) AS k (relid)
-    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
-                      WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL)
+    SELECT 'error', NULL, problem.what, problem.how_to_mend
+    FROM (VALUES
+        ('not preloaded', 'no scheduler: the library was not loaded when the server started',
+         'add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server'),
+        ('no launcher', 'the scheduler''s launcher has ended', 'it is started anew within 5 seconds; if not, see the server''s log'),
+        ('no free worker', 'the scheduler could not start a worker: all of max_worker_processes are in use',
+         'raise max_worker_processes in postgresql.conf and restart the server')) AS problem (word, what, how_to_mend)
+    WHERE problem.word = cumulate.scheduler_problem()
+    UNION ALL
+    SELECT 'warning', NULL, 'the scheduler does not work in this database: cumulate.enabled is off',
+           pg_catalog.format('ALTER DATABASE %I RESET cumulate.enabled;', pg_catalog.current_database())
+    WHERE NOT pg_catalog.current_setting('cumulate.enabled')::boolean
+    UNION ALL
+    SELECT 'error', s.target::text,
+           pg_catalog.format('paused since %s: %s', s.paused_at, coalesce(s.reason, 'no reason was given')),
+           pg_catalog.format('SELECT cumulate.resume(%L);', s.target)
+    FROM cumulate.schedules s WHERE s.paused_at IS NOT NULL
+    UNION ALL
+    SELECT 'warning', s.target::text,
+           pg_catalog.format('the last %s runs failed: %s', s.failures, coalesce(r.message, 'see cumulate.runs')),
+           pg_catalog.format('mend it; the next try is at %s', s.retry_at)
+    FROM cumulate.schedules s
+    LEFT JOIN LATERAL (SELECT message FROM cumulate.runs r WHERE r.target = s.target AND r.status = 'failed'
+                       ORDER BY r.run_id DESC LIMIT 1) AS r ON true
+    WHERE s.failures > 0 AND s.paused_at IS NULL
     UNION ALL
     SELECT 'warning', s.target::text,
            pg_catalog.format('%s notes of late changes wait since %s', s.waiting_changes, s.waiting_since),
@@ -128,7 +174,12 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'warning', s.target::text, pg_catalog.format('%s days that are over have no closed snapshot', s.missing_days + s.open_past_days),
            pg_catalog.format('CALL cumulate.backfill(%L);', s.target)
-    FROM cumulate.status s WHERE s.missing_days + s.open_past_days > 0;
+    FROM cumulate.status s
+    JOIN cumulate.schedule c ON c.target = s.target
+    WHERE s.missing_days + s.open_past_days > 0
+      -- What the scheduler is about to do is no problem.
+      AND (c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate.scheduler_problem() IS NOT NULL
+           OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean);
 END;
 
 CREATE FUNCTION cumulate.plan(target regclass, OUT day date, OUT why text) RETURNS SETOF record

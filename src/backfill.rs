@@ -1,13 +1,14 @@
 //! Backfill: many days, a batch at a time, each committed by the procedure that calls.
 
-use crate::catalog::runs::{self, Failure, Run};
+use crate::catalog::runs::{self, Cause, Run};
 use crate::catalog::{Definition, ledger, notes};
 use crate::close::{self, Again, Over};
 use crate::daily;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::pg::identity::{self, as_owner};
 use crate::repair::Changes;
 use crate::rules::calendar::Day;
+use crate::scheduler;
 
 /// Snapshot rows that a batch should have at most: some seconds of work between commits.
 const ROWS_A_BATCH: i64 = 2_000_000;
@@ -26,7 +27,7 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
         );
         return Err(Error::InTransactionBlock { call: "backfill".to_owned(), instead });
     }
-    close::check_isolation()?;
+    close::check_transaction()?;
     let start = as_owner(definition.target.owner, || close::lock(definition))?;
     let yesterday = definition.today().minus(1);
     let (first, last) = (from.unwrap_or(start), to.unwrap_or(yesterday));
@@ -35,11 +36,19 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
         return Ok(None);
     }
     close::check_days(definition, start, first, last)?;
-    Ok(Some(runs::begin_backfill(definition.target.oid, first, last)))
+    runs::sweep(definition.target.oid);
+    Ok(Some(runs::begin(definition.target.oid, Cause::Backfill, Some((first, last)))))
 }
 
-/// Does one batch of a run; whether there is more to do.
-pub fn step(id: i64) -> Result<bool, Error> {
+/// How far a run has come.
+pub struct Step {
+    pub through: Day,
+    pub days_done: i32,
+    pub more: bool,
+}
+
+/// Does one batch of a run.
+pub fn step(id: i64) -> Result<Step, Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     let mut definition = Definition::owned(run.target)?;
     if run.days_done == 0 && run.rows == 0 {
@@ -53,18 +62,19 @@ pub fn step(id: i64) -> Result<bool, Error> {
     runs::advance(id, done, rows);
     let total = run.to.since(run.from) + 1;
     pgrx::notice!("{}: {to} ({done}/{total} days, {rows} rows)", definition.target.label());
-    if to < run.to {
-        return Ok(true);
+    scheduler::closed(&definition, from, to);
+    let more = to < run.to;
+    if !more {
+        runs::succeed(id);
     }
-    runs::succeed(id);
-    Ok(false)
+    Ok(Step { through: to, days_done: done, more })
 }
 
 /// Ends a run of the caller's own process with its error.
 pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     Definition::owned(run.target)?;
-    runs::fail(id, failure);
+    runs::fail(id, &failure);
     Ok(())
 }
 

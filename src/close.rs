@@ -29,7 +29,7 @@ pub enum Again {
 
 /// Closes all days of a range, in one transaction; snapshot rows of these days.
 pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> Result<i64, Error> {
-    check_isolation()?;
+    check_transaction()?;
     as_owner(definition.target.owner, || {
         check_range(definition, from, to)?;
         let over = Over::wait(definition, from, to);
@@ -47,7 +47,7 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
 
 /// Aggregates days again and repairs what depends on them; snapshot rows changed.
 pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, Error> {
-    check_isolation()?;
+    check_transaction()?;
     as_owner(definition.target.owner, || {
         check_range(definition, from, to)?;
         let over = Over::wait(definition, from, to);
@@ -71,7 +71,7 @@ pub fn populate(definition: &mut Definition, day: Day) -> Result<i64, Error> {
 
 /// Repairs everything that notes say; snapshot rows changed.
 pub fn apply_late(definition: &mut Definition) -> Result<i64, Error> {
-    check_isolation()?;
+    check_transaction()?;
     as_owner(definition.target.owner, || {
         let over = Over::without_waiting(definition);
         if ledger::newest_snapshot(definition.target.oid).is_none() {
@@ -160,7 +160,7 @@ fn drop_frozen(definition: &Definition, notes: &[notes::Note]) {
 
 /// Freezes all days up to `through`: their source rows may be deleted from now on.
 pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
-    check_isolation()?;
+    check_transaction()?;
     as_owner(definition.target.owner, || {
         let over = Over::wait(definition, through, through);
         let start = lock(definition)?;
@@ -215,9 +215,13 @@ pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
     (base, base.map_or(start, |base| base.plus(1)))
 }
 
-/// READ COMMITTED only: an older snapshot would not see the writers that were waited for.
-pub fn check_isolation() -> Result<(), Error> {
-    if identity::reads_committed() { Ok(()) } else { Err(Error::IsolationLevel) }
+/// READ COMMITTED only: an older snapshot would not see the writers that were waited for. Not on a standby.
+pub fn check_transaction() -> Result<(), Error> {
+    match () {
+        () if identity::in_recovery() => Err(Error::InRecovery),
+        () if !identity::reads_committed() => Err(Error::IsolationLevel),
+        () => Ok(()),
+    }
 }
 
 /// Takes the lock of the definition and reads it again, for it may have changed meanwhile; its start date.

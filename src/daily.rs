@@ -13,7 +13,7 @@ use crate::pg::compare::Order;
 use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
-use crate::pg::table::ident;
+use crate::pg::table::{self, ident};
 use crate::pg::value::{Image, Layout};
 use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
@@ -321,6 +321,12 @@ pub fn first_day(definition: &Definition, today: Day) -> Option<Day> {
     .first(|row| row.get(0))
     .flatten()
     .map(Day::stored)
+}
+
+/// Whether the source has a row at all.
+pub fn has_events(definition: &Definition) -> bool {
+    let source = table::Table::find(definition.source).map(|source| source.sql()).unwrap_or_default();
+    Statement::new(&format!("SELECT FROM {source} LIMIT 1")).exists()
 }
 
 /// Rows of a day in the daily table.

@@ -8,6 +8,7 @@ use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{self, Column, Table, ident};
 use crate::rules::calendar::Day;
 use crate::rules::events::{Event, EventType, Plan, Profile, generate};
+use crate::scheduler;
 use crate::sink::{column_types, places_in, suitable};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -49,6 +50,7 @@ pub fn write(order: Order) -> Result<i64, Error> {
     }
     writer.finish();
     notes::note_days(order.table, order.from, order.to);
+    scheduler::wake_at_commit();
     Ok(order.events)
 }
 

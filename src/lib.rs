@@ -15,6 +15,7 @@ mod late;
 mod pg;
 mod repair;
 mod rules;
+mod scheduler;
 mod sink;
 mod verify;
 
@@ -25,7 +26,11 @@ mod in_backend;
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
-pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["catalog"]);
+pgrx::extension_sql_file!(
+    "../sql/views.sql",
+    name = "views",
+    requires = ["catalog", api::scheduler::next_runs, api::scheduler::scheduler_problem]
+);
 pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
 pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/finish.sql", name = "finish", finalize);
@@ -35,4 +40,21 @@ pgrx::extension_sql_file!("../sql/finish.sql", name = "finish", finalize);
 pub extern "C-unwind" fn _PG_init() {
     guc::register();
     late::collect::register();
+    scheduler::register();
+}
+
+/// The body of the launcher's process.
+#[pgrx::pg_guard]
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_cumulate_launcher(_argument: pgrx::pg_sys::Datum) {
+    scheduler::launcher::main();
+}
+
+/// The body of a worker's process; which, says its argument.
+#[pgrx::pg_guard]
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_cumulate_worker(argument: pgrx::pg_sys::Datum) {
+    scheduler::worker::main(argument);
 }

@@ -15,6 +15,8 @@ const BASE_SETTINGS: &[&str] = &[
     "timezone = 'UTC'",
     "log_timezone = 'UTC'",
     "log_line_prefix = '%m [%p] %b %d '",
+    // Tests that are about the scheduler turn it on.
+    "cumulate.enabled = off",
 ];
 
 /// Describes a cluster before it is started.

@@ -115,6 +115,19 @@ SET ROLE trial_other;
 SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT trial.attempt('SourceDenied', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'''));
 RESET ROLE;
+-- Schedules
+SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 0 * * *'')');
+SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 30 2 *'')');
+SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 25 * * *'')');
+SELECT trial.attempt('BadSchedule', 'SELECT cumulate.next_runs(''@reboot'')');
+SELECT trial.attempt('BadSchedule', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'', schedule => ''daily'''));
+SELECT trial.attempt('UnknownZone', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''@daily'', ''Mars/Olympus'')');
+SELECT trial.attempt('NumberOutOfRange', 'SELECT cumulate.next_runs(''@daily'', ''UTC'', 0)');
+SELECT trial.attempt('NoScheduler', 'SELECT cumulate.run_now(''sales.daily_cumulate'')');
+SELECT cumulate.pause('sales.daily_cumulate', 'the source is being moved');
+SELECT trial.attempt('Paused', 'SELECT cumulate.run_now(''sales.daily_cumulate'')');
+SELECT cumulate.resume('sales.daily_cumulate');
+
 SELECT trial.attempt('NotAnEventTable', 'SELECT cumulate.generate_events(''trial.event'')');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT trial.attempt('IsolationLevel', 'SELECT sales.cumulate_day(''2024-12-14'')');

@@ -3,7 +3,7 @@
 use super::{given, optional_day};
 use crate::backfill;
 use crate::catalog::Definition;
-use crate::catalog::runs::Failure;
+use crate::error::Failure;
 use crate::pg::function::{RawDate, Regclass};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -21,7 +21,7 @@ fn backfill_begin(
 
 #[pg_extern]
 fn backfill_step(run_id: Option<i64>) -> Result<bool, ErrorReport> {
-    Ok(backfill::step(given("run_id", run_id)?)?)
+    Ok(backfill::step(given("run_id", run_id)?)?.more)
 }
 
 #[pg_extern]

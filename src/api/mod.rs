@@ -5,6 +5,7 @@ mod arrays;
 mod backfill;
 mod late;
 mod sales;
+pub(crate) mod scheduler;
 mod tables;
 
 use crate::error::Error;

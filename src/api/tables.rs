@@ -31,6 +31,7 @@ fn create_table(
     lookback: default!(Option<i32>, "1"),
     partition_by: default!(Option<String>, "'month'"),
     retention: default!(Option<IntervalText>, "NULL"),
+    schedule: default!(Option<String>, "'@daily'"),
     daily: default!(Option<String>, "NULL"),
 ) -> Result<Regclass, ErrorReport> {
     let request = Request {
@@ -49,6 +50,7 @@ fn create_table(
         lookback: given("lookback", lookback)?,
         partition_by: given("partition_by", partition_by)?,
         retention: retention.map(|interval| interval.0),
+        schedule,
         daily,
     };
     Ok(Regclass(definition::create(request)?))

@@ -249,6 +249,12 @@ impl Definition {
         let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
         identity::lock_definition(catalog, self.target.oid);
     }
+
+    /// Takes that lock if nobody has it; whether nobody had.
+    pub fn try_lock(&self) -> bool {
+        let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
+        identity::try_lock_definition(catalog, self.target.oid)
+    }
 }
 
 impl Key {

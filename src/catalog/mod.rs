@@ -5,6 +5,7 @@ pub mod ledger;
 pub mod notes;
 pub mod registry;
 pub mod runs;
+pub mod schedules;
 
 pub use definition::{Definition, Key, Late, Metric, PartitionBy};
 pub use ledger::State;

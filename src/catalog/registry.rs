@@ -63,7 +63,7 @@ pub fn register(new: NewDefinition) -> i64 {
 /// Removes all that the extension knows of a table, except its runs.
 pub fn forget(target: Oid) {
     as_extension(|| {
-        for table in ["definition", "ledger", "note"] {
+        for table in ["definition", "schedule", "ledger", "note"] {
             Statement::new(&format!("DELETE FROM cumulate.{table} WHERE target = $1")).bind(target).run();
         }
     });

@@ -1,6 +1,6 @@
 //! A definition written as the call that would make it, with the names that the source's columns have today.
 
-use crate::catalog::Definition;
+use crate::catalog::{Definition, schedules};
 use crate::pg::body::Body;
 use crate::pg::table::{self, Column, literal};
 use crate::rules::metrics::{self, MetricForm};
@@ -23,6 +23,7 @@ pub fn describe(definition: &Definition) -> String {
         literal(&condition.unwrap_or_else(|| typed.clone()))
     });
     let or_null = |value: Option<String>| value.unwrap_or_else(|| "NULL".to_owned());
+    let (schedule, schedule_zone) = schedules::find(definition.target.oid);
     let arguments = [
         ("name", literal(&definition.target.sql())),
         ("source", literal(&source.map(|source| source.sql()).unwrap_or_default())),
@@ -39,10 +40,18 @@ pub fn describe(definition: &Definition) -> String {
         ("lookback", definition.lookback.to_string()),
         ("partition_by", literal(definition.partition_by.name())),
         ("retention", or_null(definition.retention.as_deref().map(literal))),
+        ("schedule", or_null(schedule.as_deref().map(literal))),
         ("daily", literal(&definition.daily.sql())),
     ];
     let lines: Vec<String> = arguments.iter().map(|(name, value)| format!("    {name} => {value}")).collect();
-    format!("SELECT cumulate.create_table(\n{});", lines.join(",\n"))
+    let call = format!("SELECT cumulate.create_table(\n{});", lines.join(",\n"));
+    match (schedule, schedule_zone) {
+        (Some(schedule), Some(zone)) => {
+            let arguments = [definition.target.sql(), schedule, zone].map(|text| literal(&text));
+            format!("{call}\nSELECT cumulate.schedule({});", arguments.join(", "))
+        }
+        _ => call,
+    }
 }
 
 /// The metrics with the expressions of today and the types that they have.

@@ -4,15 +4,16 @@ pub mod alter;
 mod blueprint;
 pub mod describe;
 mod objects;
-mod validate;
+pub mod validate;
 
-use crate::catalog::{Definition, Late, registry};
+use crate::catalog::{Definition, Late, registry, schedules};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
 use crate::pg::identity::as_owner;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
+use crate::scheduler;
 use blueprint::Blueprint;
 use pgrx::pg_sys::Oid;
 
@@ -33,6 +34,8 @@ pub struct Request {
     pub lookback: i32,
     pub partition_by: String,
     pub retention: Option<String>,
+    /// None: only by hand.
+    pub schedule: Option<String>,
     pub daily: Option<String>,
 }
 
@@ -46,11 +49,15 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         None => (schema.clone(), format!("{name}_daily")),
     };
     let search_path = session_setting("search_path");
+    let schedule = request.schedule.clone();
+    schedule.as_deref().map_or(Ok(()), validate::schedule)?;
     let zone = request.time_zone.clone().unwrap_or_else(|| session_setting("TimeZone"));
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
         let id = registry::register(blueprint.entry(&made, &blueprint.aggregate_name()));
+        schedules::enter(made.target, schedule.as_deref());
+        scheduler::wake_at_commit();
         if blueprint.late == Late::Trigger {
             triggers::make(&blueprint.trigger_plan(id));
             leaves::remember(made.target, id, blueprint.source.oid);

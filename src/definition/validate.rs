@@ -11,6 +11,7 @@ use crate::pg::spi::Statement;
 use crate::pg::table::{self, Column, Table};
 use crate::pg::value;
 use crate::rules::metrics::{MetricForm, Zero};
+use crate::rules::schedule::Schedule;
 use crate::rules::window::{LONGEST_WINDOW, Rollup};
 use pgrx::pg_sys::{self, Oid};
 
@@ -47,6 +48,11 @@ pub fn zone(zone: &str) -> Result<(), Error> {
             .bind(zone)
             .exists();
     if known { Ok(()) } else { Err(Error::UnknownZone { zone: zone.to_owned() }) }
+}
+
+pub fn schedule(schedule: &str) -> Result<(), Error> {
+    let refuse = |reason| Error::BadSchedule { schedule: schedule.to_owned(), reason };
+    Schedule::parse(schedule).map(|_| ()).map_err(refuse)
 }
 
 pub fn lookback(days: i32) -> Result<(), Error> {

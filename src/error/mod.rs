@@ -4,7 +4,7 @@ mod report;
 
 use crate::rules::calendar::Day;
 use pgrx::PgSqlErrorCode as Code;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use report::Report;
 
 /// What can go wrong because of what a user asked. Errors of PostgreSQL itself keep their own form.
@@ -203,6 +203,21 @@ pub enum Error {
         table: String,
     },
 
+    // Schedules
+    BadSchedule {
+        schedule: String,
+        reason: String,
+    },
+    NoScheduler {
+        reason: &'static str,
+        remedy: &'static str,
+    },
+    InRecovery,
+    Paused {
+        table: String,
+        reason: String,
+    },
+
     // The generator
     NotAnEventTable {
         table: String,
@@ -216,4 +231,41 @@ impl From<Error> for ErrorReport {
         let Report { code, message, detail, hint } = error.report();
         ErrorReport::new(code, message, "pg_cumulate").set_detail(detail).set_hint(hint)
     }
+}
+
+/// An error as it is kept: of PostgreSQL or of ours.
+#[derive(Clone, Debug, Default)]
+pub struct Failure {
+    pub sqlstate: Option<String>,
+    pub message: Option<String>,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let Report { code, message, detail, hint } = error.report();
+        Failure { sqlstate: Some(sqlstate(code)), message: Some(message), detail: Some(detail), hint: Some(hint) }
+    }
+}
+
+impl From<CaughtError> for Failure {
+    fn from(caught: CaughtError) -> Self {
+        let report = match caught {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+            CaughtError::RustPanic { ereport, .. } => ereport,
+        };
+        Failure {
+            sqlstate: Some(sqlstate(report.sql_error_code())),
+            message: Some(report.message().to_owned()),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// The five characters of a code, which PostgreSQL packs six bits each.
+fn sqlstate(code: Code) -> String {
+    let packed = code as i32 as u32;
+    (0..5).map(|place| char::from(((packed >> (6 * place)) & 0x3f) as u8 + b'0')).collect()
 }

@@ -307,6 +307,31 @@ impl Error {
                 "Only tables of which a part has been dropped are forgotten.".to_owned(),
                 format!("SELECT cumulate.drop_table('{table}');"),
             ),
+            BadSchedule { schedule, reason } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("\"{schedule}\" is not a schedule"),
+                format!("{}.", sentence(&reason)),
+                "Use minute, hour, day, month and weekday, such as '30 2 * * *', or @hourly, @daily, @weekly or @monthly."
+                    .to_owned(),
+            ),
+            NoScheduler { reason, remedy } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the scheduler is not running".to_owned(),
+                reason.to_owned(),
+                remedy.to_owned(),
+            ),
+            InRecovery => (
+                Code::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+                "cannot change cumulative tables during recovery".to_owned(),
+                "This server is a standby: days advance on its primary.".to_owned(),
+                "Connect to the primary.".to_owned(),
+            ),
+            Paused { table, reason } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("{table} is paused"),
+                if reason.is_empty() { "No reason was given.".to_owned() } else { format!("The reason is: {reason}") },
+                format!("SELECT cumulate.resume('{table}');"),
+            ),
             NotAnEventTable { table, reason } => (
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("\"{table}\" cannot take mock events"),

@@ -67,7 +67,7 @@ thread_local! {
 pub fn register() {
     transaction::on_end(|moment| match moment {
         Moment::BeforeCommit => flush(),
-        Moment::Ended => COLLECTED.with_borrow_mut(|collected| *collected = Collected::default()),
+        Moment::Committed | Moment::GivenUp => COLLECTED.with_borrow_mut(|collected| *collected = Collected::default()),
     });
     transaction::on_sub_end(|end| COLLECTED.with_borrow_mut(|collected| collected.end_sub(end)));
 }

@@ -91,6 +91,29 @@ unsafe impl BoxRet for Regclass {
     }
 }
 
+/// A timestamptz as PostgreSQL stores it.
+pub struct Instant(pub i64);
+
+impl_sql_translatable!(Instant, "timestamptz");
+
+impl IntoDatum for Instant {
+    fn into_datum(self) -> Option<Datum> {
+        Some(Datum::from(self.0))
+    }
+
+    fn type_oid() -> Oid {
+        pg_sys::TIMESTAMPTZOID
+    }
+}
+
+// SAFETY: eight bytes by value.
+unsafe impl BoxRet for Instant {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(Datum::from(self.0)) }
+    }
+}
+
 /// A date as PostgreSQL stores it, with its infinities.
 pub struct RawDate(pub i32);
 argument!(RawDate, "date", |datum: Datum| RawDate(datum.value() as i32));

@@ -98,6 +98,44 @@ pub fn lock_definition(catalog: Oid, target: Oid) {
     unsafe { pg_sys::LockDatabaseObject(catalog, target, 0, pg_sys::ExclusiveLock as i32) }
 }
 
+/// As `lock_definition`, but without waiting; whether it was free.
+pub fn try_lock_definition(catalog: Oid, target: Oid) -> bool {
+    try_lock(current_database(), catalog, target, pg_sys::ExclusiveLock)
+}
+
+/// Whether somebody waits for this database to be left: to drop, rename, move or copy it.
+pub fn database_is_wanted() -> bool {
+    let database = current_database();
+    !try_lock(Oid::INVALID, pg_sys::DatabaseRelationId, database, pg_sys::RowExclusiveLock)
+}
+
+/// Takes the lock of an object until the transaction ends, unless somebody is in the way.
+fn try_lock(database: Oid, class: Oid, object: Oid, mode: u32) -> bool {
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: database.to_u32(),
+        locktag_field2: class.to_u32(),
+        locktag_field3: object.to_u32(),
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    // SAFETY: a complete tag; without waiting nothing can deadlock.
+    let result = unsafe { pg_sys::LockAcquire(&tag, mode as i32, false, true) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// The database of this process.
+pub fn current_database() -> Oid {
+    // SAFETY: a plain global of the backend.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// Whether the server replays another one's log.
+pub fn in_recovery() -> bool {
+    // SAFETY: a look into shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
 /// Answers cancel and terminate.
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();

@@ -3,7 +3,9 @@
 //! All hand-written `unsafe` of the crate lives below this module.
 #![allow(unsafe_code)]
 
+pub mod activity;
 pub mod array;
+pub mod board;
 pub mod body;
 pub mod bulk;
 pub mod compare;
@@ -11,6 +13,7 @@ pub mod expression;
 pub mod function;
 pub mod identity;
 pub mod memory;
+pub mod process;
 pub mod receiver;
 pub mod spi;
 pub mod table;
@@ -18,3 +21,4 @@ pub mod transaction;
 pub mod trigger;
 pub mod value;
 mod version;
+pub mod zone;

@@ -1,16 +1,19 @@
-//! The end of transactions.
+//! Transactions: their end, and those of background processes.
 
-use pgrx::pg_guard;
+use crate::error::{Error, Failure};
 use pgrx::pg_sys::{self, SubXactEvent, XactEvent};
+use pgrx::{PgTryBuilder, pg_guard};
 use std::ffi::c_void;
+use std::panic::AssertUnwindSafe;
 
 /// When a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It is about to commit or to be prepared: what is written now is part of it.
     BeforeCommit,
-    /// It has ended, well or not.
-    Ended,
+    Committed,
+    /// It has been rolled back, or prepared.
+    GivenUp,
 }
 
 type Callback = fn(Moment);
@@ -25,7 +28,8 @@ pub fn on_end(callback: Callback) {
 unsafe extern "C-unwind" fn dispatch(event: XactEvent::Type, argument: *mut c_void) {
     let moment = match event {
         XactEvent::XACT_EVENT_PRE_COMMIT | XactEvent::XACT_EVENT_PRE_PREPARE => Moment::BeforeCommit,
-        XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE => Moment::Ended,
+        XactEvent::XACT_EVENT_COMMIT => Moment::Committed,
+        XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE => Moment::GivenUp,
         _ => return,
     };
     // SAFETY: the argument is the function pointer given above.
@@ -100,4 +104,44 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> T) -> T {
         pg_sys::PopActiveSnapshot();
         result
     }
+}
+
+// The alarm that ends statements, which sessions set by statement_timeout and background processes by themselves.
+const STATEMENT_TIMEOUT: u32 = 3;
+
+unsafe extern "C-unwind" {
+    fn enable_timeout_after(id: u32, milliseconds: i32);
+    fn disable_timeout(id: u32, keep_indicator: bool);
+}
+
+/// Runs `work` in a transaction of its own, in a background process: committed when it ends well, else aborted as a
+/// whole. With a limit it is cancelled after so many milliseconds.
+pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    let attempt = || {
+        // SAFETY: outside any transaction; what is pushed is popped, or goes with the abort.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            if let Some(limit) = limit {
+                enable_timeout_after(STATEMENT_TIMEOUT, limit.max(1));
+            }
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            let done = work()?;
+            pg_sys::PopActiveSnapshot();
+            disable_timeout(STATEMENT_TIMEOUT, false);
+            pg_sys::CommitTransactionCommand();
+            Ok::<T, Error>(done)
+        }
+    };
+    let result = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(Failure::from)))
+        .catch_others(|caught| Err(Failure::from(caught)))
+        .execute();
+    if result.is_err() {
+        // SAFETY: aborts whatever is left of the transaction.
+        unsafe {
+            disable_timeout(STATEMENT_TIMEOUT, false);
+            pg_sys::AbortOutOfAnyTransaction();
+        }
+    }
+    result
 }

@@ -16,9 +16,12 @@
 //! | late change | an insert, update or delete in the source for a day before today |
 //! | note | what is remembered of a late change until it is repaired: a key and a day, or a whole day |
 //! | run | one execution of the work of one cumulative table, by hand or by the scheduler |
+//! | schedule | the times from which days that are over are due |
 #![forbid(unsafe_code)]
 
 pub mod calendar;
 pub mod events;
 pub mod metrics;
+pub mod retry;
+pub mod schedule;
 pub mod window;

@@ -1,0 +1,64 @@
+//! What says how the scheduler is doing.
+
+use crate::scene::{HELD, LAUNCHERS, Plan, hold_at};
+use pg_cumulate_tests::{Ask, Cluster};
+
+#[test]
+fn without_preloading_all_else_works_and_health_names_the_line_to_add() {
+    let cluster = Cluster::builder().without_preload().conf("cumulate.enabled = on").start();
+    let mut client = cluster.connect("postgres");
+    client.run("CREATE EXTENSION pg_cumulate; INSERT INTO sales.events (product_id, event_type, event_date) VALUES (1, 'sell', '2024-12-14')");
+    client.run("SELECT sales.cumulate_day('2024-12-14')");
+    assert_eq!(client.value::<i64>(LAUNCHERS), 0);
+    let health = client.lines("SELECT severity, how_to_mend FROM cumulate.health() WHERE what LIKE 'no scheduler%'");
+    assert_eq!(health, ["error|add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server"]);
+    let refused = client.refusal("SELECT cumulate.run_now('sales.daily_cumulate')");
+    assert_eq!(refused.sqlstate, "55000");
+    assert!(refused.hint.is_some_and(|hint| hint.contains("shared_preload_libraries")));
+    client.run("SELECT cumulate.schedule('sales.daily_cumulate', '@hourly')");
+}
+
+#[test]
+fn activity_progress_and_runs_show_what_is_done() {
+    let mut scene = Plan { clock: Some(("shown", "2024-12-21 12:00:00")), ..Plan::default() }.stage();
+    hold_at(&mut scene.client, "2024-12-09");
+    scene.fill("2024-12-02", "2024-12-20");
+    scene.wait_for("a run in its middle", HELD);
+    let shown = scene.client.lines(
+        "SELECT query FROM pg_stat_activity WHERE backend_type = 'pg_cumulate worker' AND wait_event = 'PgSleep'",
+    );
+    assert_eq!(shown, ["public.counts 2024-12-09 (9/20)"]);
+    assert_eq!(
+        scene.client.lines("SELECT target, trigger, current_day, days_done, days_total FROM cumulate.progress"),
+        ["counts|schedule|2024-12-09|8|20"]
+    );
+    assert_eq!(scene.client.lines("SELECT state FROM cumulate.schedules"), ["running"]);
+    // Somebody without rights on the server's processes sees the same.
+    scene.client.run("CREATE ROLE reader LOGIN; GRANT SELECT ON counts TO reader");
+    let mut reader = scene.cluster.connect_as("stage", "reader");
+    assert_eq!(reader.lines("SELECT status FROM cumulate.runs WHERE status <> 'succeeded'"), ["running"]);
+    scene.client.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_cumulate worker' AND wait_event = 'PgSleep'; DROP TRIGGER held ON counts");
+    scene.wait_until_closed("2024-12-20");
+    scene.check();
+}
+
+#[test]
+fn the_launcher_does_not_grow() {
+    let mut scene = Plan { clock: Some(("grows", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
+    let size = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the launcher runs");
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("its memory").to_owned();
+        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<i64>().ok()).expect("a number")
+    };
+    let pid = scene.client.value::<i32>("SELECT cumulate.launcher_pid()");
+    let look_often = |scene: &mut crate::scene::Scene| {
+        for _ in 0..150 {
+            scene.client.run("SELECT cumulate.wake()");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    look_often(&mut scene);
+    let before = size(pid);
+    look_often(&mut scene);
+    assert!(size(pid) - before < 64, "it grew by {} kB", size(pid) - before);
+}

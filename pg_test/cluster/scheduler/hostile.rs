@@ -1,0 +1,71 @@
+//! Whatever an owner attaches to a table runs with that owner's rights and no more.
+
+use crate::scene::{Plan, SOON, create_table, server};
+use pg_cumulate_tests::{Ask, eventually};
+
+/// Ways to have code of one's own run when the scheduler writes a row.
+const TRAPS: [(&str, &str); 4] = [
+    ("trigger", "CREATE TRIGGER climb BEFORE INSERT ON counts FOR EACH ROW EXECUTE FUNCTION climb()"),
+    ("default", "ALTER TABLE counts ADD COLUMN trap integer DEFAULT climb_value()"),
+    ("check", "ALTER TABLE counts ADD CHECK (climb_value() IS NOT NULL)"),
+    ("index", "CREATE INDEX ON counts (climb_immutable(key))"),
+];
+
+#[test]
+fn no_trap_on_the_table_makes_its_owner_a_superuser() {
+    for (name, trap) in TRAPS {
+        let cluster = server(None, &[]);
+        let mut admin = cluster.connect("postgres");
+        admin.run("CREATE EXTENSION pg_cumulate; CREATE ROLE climber LOGIN; GRANT CREATE ON SCHEMA public TO climber");
+        let mut owner = cluster.connect_as("postgres", "climber");
+        owner.run("CREATE TABLE source (key text, at timestamptz)");
+        owner.run(
+            &create_table("counts", "UTC", "2024-12-01", "partition_by => 'none'")
+                .replace("'2024-12-01'", "(now() AT TIME ZONE 'UTC')::date - 5"),
+        );
+        owner.run(
+            "CREATE FUNCTION climb_value() RETURNS integer LANGUAGE plpgsql AS $$BEGIN ALTER ROLE climber SUPERUSER; RETURN 1; END$$;
+             CREATE FUNCTION climb() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM public.climb_value(); RETURN NEW; END$$;
+             CREATE FUNCTION climb_immutable(text) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$BEGIN ALTER ROLE climber SUPERUSER; RETURN 1; END$$;",
+        );
+        owner.run(trap);
+        owner.run("INSERT INTO source VALUES ('a', now() - interval '2 days')");
+        eventually(SOON, "the trap to be refused", || {
+            owner.value::<bool>("SELECT count(*) > 0 FROM cumulate.runs WHERE status = 'failed'")
+        });
+        let sqlstate = owner.lines("SELECT DISTINCT sqlstate FROM cumulate.runs WHERE status = 'failed'");
+        assert!(sqlstate == ["42501"] || sqlstate == ["0A000"], "{name}: {sqlstate:?}");
+        assert!(!admin.value::<bool>("SELECT rolsuper FROM pg_roles WHERE rolname = 'climber'"), "{name}");
+        assert!(!cluster.log().contains("PANIC"));
+    }
+}
+
+#[test]
+fn a_table_of_an_owner_who_may_not_log_in_advances() {
+    let mut scene = Plan { clock: Some(("nologin", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
+    scene.client.run(
+        "CREATE ROLE clerk NOLOGIN; GRANT CREATE ON SCHEMA public TO clerk; ALTER TABLE source OWNER TO clerk; ALTER TABLE counts OWNER TO clerk;
+         ALTER TABLE counts_daily OWNER TO clerk",
+    );
+    scene.fill("2024-12-02", "2024-12-09");
+    scene.wait_until_closed("2024-12-09");
+    scene.check();
+}
+
+#[test]
+fn only_the_owner_may_schedule() {
+    let mut scene = Plan { clock: Some(("stranger", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
+    scene.client.run("CREATE ROLE stranger LOGIN");
+    let mut stranger = scene.cluster.connect_as("stage", "stranger");
+    for call in
+        ["schedule('counts')", "unschedule('counts')", "run_now('counts')", "pause('counts', 'no')", "resume('counts')"]
+    {
+        assert_eq!(stranger.refusal(&format!("SELECT cumulate.{call}")).sqlstate, "42501", "{call}");
+    }
+    assert_eq!(stranger.refusal("UPDATE cumulate.schedule SET paused_at = now()").sqlstate, "42501");
+    assert_eq!(
+        stranger.lines("SELECT * FROM cumulate.schedules"),
+        [""; 0],
+        "tables that one may not read are not shown"
+    );
+}

@@ -1,0 +1,95 @@
+//! The launcher: sleeps, and starts workers.
+
+use super::WORKER;
+use super::rota::Rota;
+use crate::guc;
+use crate::pg::board::{self, Asked};
+use crate::pg::process::{self, Cancel, Child};
+use pgrx::pg_sys::{Datum, Oid};
+use std::time::Instant;
+
+/// A worker that this launcher has started.
+struct Running {
+    child: Child,
+    place: usize,
+    database: Oid,
+}
+
+/// The life of the launcher: until the server stops.
+pub fn main() {
+    process::take_signals(Cancel::Ignored);
+    process::connect_to_none();
+    board::enter_launcher();
+    let began = Instant::now();
+    let now = || i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let mut rota = Rota::default();
+    let mut running: Vec<Running> = Vec::new();
+    let mut next_scan = 0;
+    loop {
+        if process::reload() {
+            rota.ask_all(now());
+            next_scan = 0;
+        }
+        collect(&mut rota, &mut running, now());
+        match board::take_asked() {
+            Asked::All => rota.ask_all(now()),
+            Asked::These(databases) => databases.iter().for_each(|database| rota.ask(database.to_u32(), now())),
+        }
+        if now() >= next_scan {
+            let present: Vec<u32> = process::databases().iter().map(|database| database.to_u32()).collect();
+            rota.refresh(&present, now());
+            next_scan = now() + naptime();
+        }
+        start_workers(&mut rota, &mut running, now());
+        let idle = rota.idle_time(now()).unwrap_or(i64::MAX).min(next_scan - now());
+        // When all workers are busy, the end of one wakes the launcher.
+        let least = if running.len() < guc::max_workers() { 1 } else { naptime() };
+        process::sleep(idle.clamp(least, naptime().max(1)));
+    }
+}
+
+fn naptime() -> i64 {
+    i64::try_from(guc::naptime().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Hears what workers that have ended have found.
+fn collect(rota: &mut Rota, running: &mut Vec<Running>, now: i64) {
+    let ended = running.extract_if(.., |worker| worker.child.has_ended());
+    for worker in ended.collect::<Vec<_>>() {
+        rota.ended(worker.database.to_u32(), board::clear_place(worker.place), now, naptime());
+    }
+}
+
+fn start_workers(rota: &mut Rota, running: &mut Vec<Running>, now: i64) {
+    let own: Vec<usize> = running.iter().map(|worker| worker.place).collect();
+    let orphans = board::orphans(&own);
+    loop {
+        let busy = running.len() + orphans.len();
+        let free = guc::max_workers().saturating_sub(busy);
+        let Some(number) = rota.next(now, free, naptime()) else { return };
+        let database = Oid::from(number);
+        match start_worker(database) {
+            Some(worker) => running.push(worker),
+            None => {
+                rota.put_off(number, now, naptime());
+                return;
+            }
+        }
+    }
+}
+
+fn start_worker(database: Oid) -> Option<Running> {
+    let place = board::reserve_place(database)?;
+    let argument = Datum::from(((place as u64) << 32) | u64::from(database.to_u32()));
+    let child = process::start(&WORKER, argument);
+    if child.is_none() {
+        board::clear_place(place);
+    }
+    if board::set_crowded(child.is_none()) && child.is_none() {
+        process::log(
+            "pg_cumulate could not start a worker: all of max_worker_processes are in use",
+            "Raise max_worker_processes and restart the server.",
+        );
+    }
+    child.map(|child| Running { child, place, database })
+}

@@ -1,0 +1,170 @@
+//! A look at a database: which tables have something to do, by the extension's own tables alone.
+
+use crate::catalog::runs::Cause;
+use crate::guc;
+use crate::pg::identity::{as_extension, now};
+use crate::pg::spi::Statement;
+use crate::pg::table::Table;
+use crate::pg::value::local_day;
+use crate::pg::zone::NamedZone;
+use crate::rules::calendar::Day;
+use crate::rules::schedule::{self, Schedule};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::{self, Oid};
+
+/// A table that has something to do.
+#[derive(Clone, Debug)]
+pub struct Due {
+    pub target: Oid,
+    /// Its name, for messages.
+    pub label: String,
+    pub cause: Cause,
+    /// Days up to this one are to be closed; None when only late changes are to be repaired.
+    pub through: Option<Day>,
+    /// Since when it has waited, in seconds since 1970.
+    pub since: i64,
+}
+
+/// Whether the scheduler works in this database; None without the extension.
+pub fn is_served() -> Option<bool> {
+    // A session that drops the extension is waited for by nobody: its rows are there until it commits.
+    Table::named("cumulate", "schedule").map(|_| guc::enabled() && !crate::pg::identity::in_recovery())
+}
+
+/// Tables that have something to do, those that have waited longest first.
+pub fn due_tables() -> Vec<Due> {
+    let mut due: Vec<Due> = tables().into_iter().filter_map(|table| table.due(unix_now())).collect();
+    due.sort_by_key(|table| table.since);
+    due
+}
+
+/// What the extension's own tables say of one.
+struct Candidate {
+    target: Oid,
+    label: String,
+    zone: String,
+    start: Option<Day>,
+    schedule: Option<String>,
+    schedule_zone: String,
+    wanted_at: Option<i64>,
+    /// Everything before this day is closed or frozen.
+    first_undone: Option<Day>,
+    newest_snapshot: Option<Day>,
+    newest_closed: Option<Day>,
+    /// When the oldest note that touches a snapshot was written.
+    noted_at: Option<i64>,
+    leaves_changed: bool,
+    scans: bool,
+    scanned_at: Option<i64>,
+}
+
+impl Candidate {
+    fn due(self, now: i64) -> Option<Due> {
+        let zone = NamedZone::find(&self.zone)?;
+        let today = day_at(now, &self.zone)?;
+        let fired = self.schedule.as_deref().and_then(|text| {
+            let schedule_zone = NamedZone::find(&self.schedule_zone)?;
+            Schedule::parse(text).ok()?.latest(&schedule_zone, now - guc::min_delay())
+        });
+        let over_when_fired =
+            fired.and_then(|fired| day_at(fired, &self.zone)).map(|day| day.minus(1).min(today.minus(1)));
+        let through = if self.wanted_at.is_some() { Some(today.minus(1)) } else { over_when_fired };
+        // Without a start date the source says when it begins.
+        let undone = self.first_undone.filter(|first| through.is_some_and(|through| *first <= through));
+        let begins = self.start.is_none() && through.is_some();
+        let has_snapshot = self.newest_snapshot.is_some();
+        let reopened = self.newest_closed.is_some_and(|newest| newest >= today);
+        let scan_due = self.scans && has_snapshot && fired > self.scanned_at;
+        let noted_at = self.noted_at.filter(|_| has_snapshot);
+        let repairs = noted_at.is_some() || (has_snapshot && self.leaves_changed) || reopened || scan_due;
+        let closes = undone.is_some() || begins;
+        if !(closes || repairs || self.wanted_at.is_some()) {
+            return None;
+        }
+        let over_at = undone.map(|day| schedule::day_begins(&zone, day.plus(1)));
+        let since = [self.wanted_at, over_at, noted_at].into_iter().flatten().min().unwrap_or(now);
+        let cause = match (self.wanted_at, closes) {
+            (Some(_), _) => Cause::Manual,
+            (None, true) => Cause::Schedule,
+            (None, false) => Cause::Late,
+        };
+        Some(Due { target: self.target, label: self.label, cause, through: through.filter(|_| closes), since })
+    }
+}
+
+/// The local day at an instant in seconds since 1970.
+pub fn day_at(instant: i64, zone: &str) -> Option<Day> {
+    local_day(stored(instant).into_datum()?, pg_sys::TIMESTAMPTZOID, zone)
+}
+
+/// An instant in seconds since 1970 as PostgreSQL stores timestamptz.
+pub fn stored(instant: i64) -> i64 {
+    instant.saturating_sub(POSTGRES_EPOCH).saturating_mul(1_000_000)
+}
+
+/// 2000-01-01 in seconds since 1970.
+const POSTGRES_EPOCH: i64 = 946_684_800;
+
+pub fn unix_now() -> i64 {
+    now().div_euclid(1_000_000) + POSTGRES_EPOCH
+}
+
+fn tables() -> Vec<Candidate> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT d.target::oid, d.target::text, d.time_zone, d.start_date - DATE '2000-01-01', s.schedule,
+                    coalesce(s.time_zone, d.time_zone), extract(epoch FROM s.wanted_at)::bigint,
+                    CASE WHEN l.final_days = l.newest_final - d.start_date + 1 THEN l.newest_final + 1
+                         WHEN l.final_days = 0 THEN d.start_date
+                         ELSE (SELECT pg_catalog.min(day.day)::date
+                               FROM pg_catalog.generate_series(d.start_date::timestamp, l.newest_final::timestamp,
+                                                               interval '1 day') AS day (day)
+                               WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
+                                                 WHERE k.target = d.target AND k.day = day.day::date
+                                                   AND k.state IN ('closed', 'frozen'))) END - DATE '2000-01-01',
+                    l.newest_snapshot - DATE '2000-01-01', l.newest_closed - DATE '2000-01-01',
+                    (SELECT extract(epoch FROM pg_catalog.min(n.noted_at))::bigint FROM cumulate.note n
+                     WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
+                    d.late = 'trigger' AND e.relkind = 'p' AND
+                    (SELECT pg_catalog.array_agg((p.relid::oid, coalesce(t.oid, 0))::text ORDER BY p.relid::oid)
+                     FROM pg_catalog.pg_partition_tree(d.source) p
+                     LEFT JOIN pg_catalog.pg_trigger t
+                         ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || d.id
+                     WHERE p.isleaf AND p.relid <> d.source)
+                    IS DISTINCT FROM
+                    (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
+                     FROM ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers)) AS k (leaf, trigger)),
+                    d.late = 'scan', extract(epoch FROM s.scanned_at)::bigint
+             FROM cumulate.definition d
+             JOIN cumulate.schedule s ON s.target = d.target
+             JOIN pg_catalog.pg_class c ON c.oid = d.target
+             JOIN pg_catalog.pg_class e ON e.oid = d.source
+             CROSS JOIN LATERAL (
+                 SELECT count(*) FILTER (WHERE state IN ('closed', 'frozen') AND day >= d.start_date) AS final_days,
+                        pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_final,
+                        pg_catalog.max(day) FILTER (WHERE state = 'closed') AS newest_closed,
+                        pg_catalog.max(day) FILTER (WHERE state <> 'missing') AS newest_snapshot
+                 FROM cumulate.ledger WHERE target = d.target) AS l
+             WHERE s.paused_at IS NULL AND (s.schedule IS NOT NULL OR s.wanted_at IS NOT NULL)
+               -- A clock that was set back must not make anybody wait for longer than an hour.
+               AND (s.wanted_at IS NOT NULL OR s.retry_at IS NULL
+                    OR s.retry_at NOT BETWEEN pg_catalog.clock_timestamp() AND pg_catalog.clock_timestamp() + interval '1 hour')",
+        )
+        .map(|row| Candidate {
+            target: row.get(0).unwrap_or(Oid::INVALID),
+            label: row.get(1).unwrap_or_default(),
+            zone: row.get(2).unwrap_or_default(),
+            start: row.get(3).map(Day::stored),
+            schedule: row.get(4),
+            schedule_zone: row.get(5).unwrap_or_default(),
+            wanted_at: row.get(6),
+            first_undone: row.get(7).map(Day::stored),
+            newest_snapshot: row.get(8).map(Day::stored),
+            newest_closed: row.get(9).map(Day::stored),
+            noted_at: row.get(10),
+            leaves_changed: row.get(11).unwrap_or_default(),
+            scans: row.get(12).unwrap_or_default(),
+            scanned_at: row.get(13),
+        })
+    })
+}
