@@ -2,7 +2,7 @@
 
 use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::bulk::BulkWriter;
+use crate::pg::bulk::{BulkWriter, KnownChecks};
 use crate::pg::memory::Arena;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{self, Column, Table, ident};
@@ -164,7 +164,11 @@ impl Way {
         if table.kind == 'r' && !table.is_partition && suitable::for_direct_write(table.oid, &names) {
             let places = places_in(table.oid, &names);
             let identity = identity.map(|(column, sequence)| ((column.number - 1) as usize, sequence));
-            return Way::Bulk { writer: BulkWriter::open(table.oid), places: places[..3].to_vec(), identity };
+            return Way::Bulk {
+                writer: BulkWriter::open(table.oid, KnownChecks::None),
+                places: places[..3].to_vec(),
+                identity,
+            };
         }
         let columns: Vec<String> = COLUMNS.iter().map(|name| ident(name)).collect();
         let sql = format!("INSERT INTO {} ({}) VALUES ($1, $2, $3)", table.sql(), columns.join(", "));

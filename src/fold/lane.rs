@@ -64,10 +64,9 @@ impl<C: Codec + 'static> TypedLane<C> {
     }
 
     fn total(&self, history: &History<C::Element>, window: usize) -> Result<Option<Datum>, Error> {
-        let mut order = self.order.borrow_mut();
         let total = history.total(window, self.rollup, |left, right| {
             let (left, right) = (self.codec.write(left), self.codec.write(right));
-            order.as_mut().map_or(std::cmp::Ordering::Equal, |order| order.compare(left, right))
+            self.order.borrow_mut().as_mut().map_or(std::cmp::Ordering::Equal, |order| order.compare(left, right))
         });
         match total {
             Ok(Total::Null) => Ok(None),

@@ -1,5 +1,6 @@
 //! One-dimensional arrays, read in place through the short header and written once.
 
+use super::unguarded::allocate;
 use super::value::{Image, Layout};
 use crate::error::Error;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -20,9 +21,11 @@ impl Parts {
     /// # Safety
     /// `array` must be a non-null array datum.
     unsafe fn of(array: Datum) -> Result<Self, Error> {
-        // SAFETY: pg_detoast_datum_packed leaves short headers as they are; all reads are unaligned and inside it.
+        // SAFETY: what is neither compressed nor elsewhere is read where it is; all reads are unaligned and inside it.
         unsafe {
-            let packed = pg_sys::pg_detoast_datum_packed(array.cast_mut_ptr());
+            let stored: *mut pg_sys::varlena = array.cast_mut_ptr();
+            let toasted = pgrx::varatt_is_4b_c(stored) || pgrx::varatt_is_1b_e(stored);
+            let packed = if toasted { pg_sys::pg_detoast_datum(stored) } else { stored };
             let short = pgrx::varatt_is_1b(packed);
             let base = packed.cast::<u8>().cast_const().wrapping_sub(if short { 3 } else { 0 });
             let dimensions = read::<i32>(base, 4);
@@ -129,36 +132,35 @@ pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Op
 
 /// A new array of a fixed-width type in the current memory context, with lower bound 1.
 pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
-    let holes = elements.iter().any(Option::is_none);
+    let filled = elements.iter().flatten().count();
+    let holes = filled < elements.len();
     let bitmap_at = DIMENSIONS_AT + 8;
     let bitmap = if holes { elements.len().div_ceil(8) } else { 0 };
     let data_at = align(bitmap_at + bitmap, 8);
-    let filled = elements.iter().flatten().count();
-    let size = data_at + filled * size_of::<T>();
-    // SAFETY: the block has `size` bytes; header, dimension, bitmap and data are written inside it.
+    let size = if elements.is_empty() { DIMENSIONS_AT } else { data_at + filled * size_of::<T>() };
+    // SAFETY: the block has `size` bytes; header, dimension, bitmap and data fill it.
     unsafe {
-        let base = pg_sys::palloc0(size).cast::<u8>();
+        let base = allocate(size);
         pgrx::set_varsize_4b(base.cast(), size as i32);
         let array = base.cast::<pg_sys::ArrayType>();
+        (*array).ndim = i32::from(!elements.is_empty());
+        (*array).dataoffset = if holes { data_at as i32 } else { 0 };
         (*array).elemtype = oid;
         if elements.is_empty() {
-            pgrx::set_varsize_4b(base.cast(), DIMENSIONS_AT as i32);
             return Datum::from(base);
         }
-        (*array).ndim = 1;
-        (*array).dataoffset = if holes { data_at as i32 } else { 0 };
         let numbers = base.add(DIMENSIONS_AT).cast::<i32>();
         numbers.write(elements.len() as i32);
         numbers.add(1).write(1);
         let mut data = base.add(data_at).cast::<T>();
-        for (index, element) in elements.iter().enumerate() {
-            if let Some(value) = element {
-                data.write_unaligned(*value);
-                data = data.add(1);
-                if holes {
-                    *base.add(bitmap_at + index / 8) |= 1 << (index % 8);
-                }
-            }
+        for value in elements.iter().flatten() {
+            data.write_unaligned(*value);
+            data = data.add(1);
+        }
+        base.add(bitmap_at).write_bytes(0, data_at - bitmap_at);
+        if holes {
+            let present = elements.iter().enumerate().filter(|(_, element)| element.is_some());
+            present.for_each(|(index, _)| *base.add(bitmap_at + index / 8) |= 1 << (index % 8));
         }
         Datum::from(base)
     }

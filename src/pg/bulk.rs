@@ -1,10 +1,11 @@
 //! Rows written straight into an ordinary table, many at a time, as COPY does it.
 
 use super::memory::Arena;
+use super::{unguarded, version};
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Rows held before they are written, as COPY has it: enough to fill pages, few enough to stay in the cache.
-const BATCH_ROWS: usize = 1000;
+const BATCH_ROWS: usize = 200;
 
 /// Writes rows into one table: no triggers, no rules, no defaults; indexes, constraints and durability as always.
 pub struct BulkWriter {
@@ -16,6 +17,9 @@ pub struct BulkWriter {
     state: *mut pg_sys::BulkInsertStateData,
     command: pg_sys::CommandId,
     columns: usize,
+    /// Columns that must not be NULL.
+    required: Vec<usize>,
+    /// Whether there are CHECK constraints that the rows may break.
     checked: bool,
     /// What the rows of the batch point to; emptied with each batch.
     batch: Arena,
@@ -29,9 +33,17 @@ pub fn prepare_to_write() {
     unsafe { pg_sys::GetCurrentTransactionId() };
 }
 
+/// CHECK constraints that every row fulfils by the way it is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum KnownChecks {
+    None,
+    /// One that the caller has put there himself.
+    One,
+}
+
 impl BulkWriter {
     /// Opens a table for writing. The caller has checked that a direct write is right there.
-    pub fn open(table: Oid) -> Self {
+    pub fn open(table: Oid, known: KnownChecks) -> Self {
         let long = Arena::new();
         let batch = Arena::new();
         // SAFETY: the table is locked as INSERT does; all structures live in `long`.
@@ -42,7 +54,11 @@ impl BulkWriter {
             (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(target, relation, 1, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(target, false);
+            let columns = (*(*relation).rd_att).natts;
             let constraints = (*(*relation).rd_att).constr;
+            let checks = if constraints.is_null() { 0 } else { (*constraints).num_check };
+            let required = (0..columns as usize)
+                .filter(|place| (*version::attribute((*relation).rd_att, *place as i16 + 1)).attnotnull);
             BulkWriter {
                 relation,
                 estate,
@@ -51,8 +67,9 @@ impl BulkWriter {
                 used: 0,
                 state: pg_sys::GetBulkInsertState(),
                 command: pg_sys::GetCurrentCommandId(true),
-                columns: (*(*relation).rd_att).natts as usize,
-                checked: !constraints.is_null(),
+                columns: columns as usize,
+                required: required.collect(),
+                checked: checks > u16::from(known == KnownChecks::One),
                 batch,
                 long: Arena::new(),
             }
@@ -72,10 +89,9 @@ impl BulkWriter {
         unsafe {
             let values = std::slice::from_raw_parts_mut((*slot).tts_values, self.columns);
             let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, self.columns);
-            values.fill(Datum::null());
             nulls.fill(true);
             self.batch.enter(|| fill(values, nulls))?;
-            pg_sys::ExecStoreVirtualTuple(slot);
+            unguarded::store_virtual_tuple(slot);
         }
         self.used += 1;
         if self.used == BATCH_ROWS {
@@ -90,10 +106,7 @@ impl BulkWriter {
             let slot = self.long.enter(|| unsafe { pg_sys::table_slot_create(self.relation, std::ptr::null_mut()) });
             self.slots.push(slot);
         }
-        let slot = self.slots[self.used];
-        // SAFETY: a slot of ours.
-        unsafe { pg_sys::ExecClearTuple(slot) };
-        slot
+        self.slots[self.used]
     }
 
     fn flush(&mut self) {
@@ -110,22 +123,22 @@ impl BulkWriter {
         self.batch.enter(|| self.index(count));
         for slot in &self.slots[..count] {
             // SAFETY: a slot of ours.
-            unsafe { pg_sys::ExecClearTuple(*slot) };
+            unsafe { unguarded::clear_tuple(*slot) };
         }
+        self.reset_expressions();
         self.batch.reset();
         self.used = 0;
     }
 
+    /// PostgreSQL's own errors for rows that break a constraint.
     fn check(&self, count: usize) {
-        if !self.checked {
-            return;
-        }
         for slot in &self.slots[..count] {
-            // SAFETY: the slot holds a row of this table.
+            // SAFETY: the slot holds a row of this table, so it has all its columns.
             unsafe {
                 (**slot).tts_tableOid = (*self.relation).rd_id;
-                pg_sys::ExecConstraints(self.target, *slot, self.estate);
-                self.reset_expressions();
+                if self.checked || self.required.iter().any(|place| *(**slot).tts_isnull.add(*place)) {
+                    pg_sys::ExecConstraints(self.target, *slot, self.estate);
+                }
             }
         }
     }
@@ -137,15 +150,13 @@ impl BulkWriter {
                 return;
             }
             for slot in &self.slots[..count] {
-                let recheck = super::version::insert_index_tuples(self.target, *slot, self.estate);
-                pg_sys::list_free(recheck);
-                self.reset_expressions();
+                version::insert_index_tuples(self.target, *slot, self.estate);
             }
         }
     }
 
     fn reset_expressions(&self) {
-        // SAFETY: the per-tuple context, when there is one, holds nothing that outlives a row.
+        // SAFETY: the per-tuple context, when there is one, holds nothing that outlives a batch.
         unsafe {
             let context = (*self.estate).es_per_tuple_exprcontext;
             if !context.is_null() {
@@ -163,7 +174,7 @@ impl BulkWriter {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
             pg_sys::FreeBulkInsertState(self.state);
-            super::version::finish_bulk_insert(self.relation);
+            version::finish_bulk_insert(self.relation);
             pg_sys::ExecCloseIndices(self.target);
             pg_sys::FreeExecutorState(self.estate);
             pg_sys::table_close(self.relation, pg_sys::NoLock as i32);

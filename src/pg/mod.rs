@@ -19,6 +19,7 @@ pub mod spi;
 pub mod table;
 pub mod transaction;
 pub mod trigger;
+mod unguarded;
 pub mod value;
 mod version;
 pub mod zone;

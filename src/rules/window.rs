@@ -117,9 +117,13 @@ impl<E: Element> History<E> {
 
     /// `days` days on without an event.
     pub fn shift_idle(&mut self, days: usize, zero: &Option<E>, size: usize) {
+        if days == 1 {
+            return self.shift(zero.clone(), size);
+        }
         let new = days.min(size);
         self.values.truncate(size - new);
-        self.values.splice(0..0, std::iter::repeat_n(zero.clone(), new));
+        self.values.extend(std::iter::repeat_n(zero.clone(), new));
+        self.values.rotate_right(new);
     }
 
     /// As many days before the oldest as are missing to `size`.
@@ -135,10 +139,10 @@ impl<E: Element> History<E> {
         mut order: impl FnMut(&E, &E) -> Ordering,
     ) -> Result<Total<E>, Overflow> {
         let newest = &self.values[..days.min(self.values.len())];
-        let mut present = newest.iter().flatten();
-        if present.clone().next().is_none() {
+        if newest.iter().all(Option::is_none) {
             return Ok(Total::Null);
         }
+        let mut present = newest.iter().flatten();
         let one = |value: Option<&E>| value.map_or(Total::Null, |value| Total::One(value.clone()));
         Ok(match rollup {
             Rollup::Sum => Total::Sum(E::sum(present)?),

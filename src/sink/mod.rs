@@ -77,7 +77,8 @@ impl Sink {
                     }
                     let (table, days) = self.partitions.leaf(day);
                     let places = places.get(&table).cloned().unwrap_or_default();
-                    *writer = Some(LeafWriter { bulk: BulkWriter::open(table), days, places, values: Vec::new() });
+                    let bulk = BulkWriter::open(table, self.partitions.known_checks(day));
+                    *writer = Some(LeafWriter { bulk, days, places, values: Vec::new() });
                 }
                 writer.as_mut().map_or(Ok(()), |leaf| leaf.write(day, fill))
             }

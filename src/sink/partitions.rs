@@ -1,6 +1,8 @@
 //! Partitions of a cumulative table: found by day, made before they are filled, attached after.
 
+use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, PartitionBy};
+use crate::pg::bulk::KnownChecks;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, literal, qualified};
 use crate::rules::calendar::Day;
@@ -17,6 +19,9 @@ struct Leaf {
     /// Made in this transaction and not attached yet.
     fresh: bool,
 }
+
+/// A constraint that a partition has until it is attached: its rows need not be read once more for their bounds.
+const BOUNDS: &str = "pg_cumulate_bounds";
 
 pub struct Partitions {
     target: Table,
@@ -49,6 +54,12 @@ impl Partitions {
         Partitions { target, leaves }
     }
 
+    /// What is known of the rows that go into the partition of a day.
+    pub fn known_checks(&self, day: Day) -> KnownChecks {
+        let fresh = self.leaves.iter().any(|leaf| leaf.fresh && leaf.takes(day));
+        if fresh { KnownChecks::One } else { KnownChecks::None }
+    }
+
     /// Whether all partitions are ordinary tables.
     pub fn are_plain(&self) -> bool {
         self.leaves.iter().all(|leaf| leaf.plain)
@@ -71,6 +82,7 @@ impl Partitions {
                 leaf.last.plus(1)
             ))
             .run();
+            Statement::new(&format!("ALTER TABLE {} DROP CONSTRAINT {BOUNDS}", leaf.sql)).run();
         }
     }
 }
@@ -129,8 +141,10 @@ fn make(target: &Table, first: Day, last: Day, suffix: &str) -> Leaf {
     let name = format!("{}_{suffix}", target.name);
     let sql = qualified(&target.schema, &name);
     Statement::new(&format!(
-        "CREATE TABLE {sql} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS)",
-        target.sql()
+        "CREATE TABLE {sql} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS,
+         CONSTRAINT {BOUNDS} CHECK ({SNAPSHOT_DATE} >= DATE '{first}' AND {SNAPSHOT_DATE} < DATE '{}'))",
+        target.sql(),
+        last.plus(1)
     ))
     .run();
     let comment = literal(&format!("Snapshots of {} from {first} to {last}", target.label()));
