@@ -25,5 +25,8 @@ BEGIN
         END IF;
         COMMIT;
     END LOOP;
+    WHILE cumulate.retention_step(target) LOOP
+        COMMIT;
+    END LOOP;
 END
 $$;

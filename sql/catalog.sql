@@ -23,13 +23,15 @@ CREATE TABLE cumulate.definition (
     frozen_changes bigint      NOT NULL DEFAULT 0,
     leaves         regclass[],
     leaf_triggers  oid[],
+    adding         json,
+    adding_run     bigint,
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 
 CREATE TABLE cumulate.ledger (
     target         regclass    NOT NULL,
     day            date        NOT NULL,
-    state          text        NOT NULL CHECK (state IN ('missing', 'open', 'closed', 'frozen')),
+    state          text        NOT NULL CHECK (state IN ('missing', 'open', 'closed', 'frozen', 'dropped')),
     rows           bigint      NOT NULL DEFAULT 0,
     events         bigint      NOT NULL DEFAULT 0,
     unkeyed_events bigint      NOT NULL DEFAULT 0,
@@ -114,12 +116,14 @@ COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one sta
 COMMENT ON COLUMN cumulate.definition.frozen_changes IS 'Late changes of frozen days that were dropped';
 COMMENT ON COLUMN cumulate.definition.leaves IS 'Partitions of the source when it was last looked at';
 COMMENT ON COLUMN cumulate.definition.leaf_triggers IS 'Their note triggers, which are made anew when a partition is attached';
+COMMENT ON COLUMN cumulate.definition.adding IS 'The metric that add_metric is adding';
+COMMENT ON COLUMN cumulate.definition.adding_run IS 'The run that adds it';
 COMMENT ON COLUMN cumulate.definition.created_at IS 'When the table was made';
 
 COMMENT ON TABLE cumulate.ledger IS 'The ledger: one row per cumulative table and day; read it through cumulate.days';
 COMMENT ON COLUMN cumulate.ledger.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.ledger.day IS 'The day';
-COMMENT ON COLUMN cumulate.ledger.state IS 'missing, open (snapshot made before the day or its writers had ended), closed or frozen';
+COMMENT ON COLUMN cumulate.ledger.state IS 'missing, open (snapshot made before the day or its writers had ended), closed, frozen or dropped';
 COMMENT ON COLUMN cumulate.ledger.rows IS 'Rows in the day''s snapshot when it was made';
 COMMENT ON COLUMN cumulate.ledger.events IS 'Source rows of the day when it was last aggregated';
 COMMENT ON COLUMN cumulate.ledger.unkeyed_events IS 'Source rows of the day that were left out because a key column is NULL';

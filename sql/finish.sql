@@ -19,6 +19,8 @@ COMMENT ON FUNCTION cumulate.restate IS
     'Aggregates days again from the source and repairs the snapshots that depend on them; returns the snapshot rows changed';
 COMMENT ON FUNCTION cumulate.freeze IS
     'Declares closed days final: their source rows may be deleted, and are never read again';
+COMMENT ON FUNCTION cumulate.apply_retention IS
+    'Drops snapshots that are older than the table keeps them, never daily rows; returns how many days that were';
 COMMENT ON FUNCTION cumulate.forget IS 'Removes what is known of a table of which a part has been dropped, by the number of its definition';
 COMMENT ON FUNCTION cumulate.health IS 'One row per problem: how severe, of which table, what it is and what to do';
 COMMENT ON FUNCTION cumulate.apply_late IS
@@ -43,8 +45,16 @@ COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a t
 COMMENT ON FUNCTION cumulate.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
 COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
+COMMENT ON PROCEDURE cumulate.add_metric IS
+    'Adds a metric with its history; other columns stay as they are, and readers wait for no more than a change of the catalog';
+COMMENT ON FUNCTION cumulate.add_metric_begin IS 'Used by procedure cumulate.add_metric: checks the metric, adds empty columns, starts a run';
+COMMENT ON FUNCTION cumulate.add_metric_fill IS 'Used by procedure cumulate.add_metric: fills the columns; returns the snapshot rows filled';
+COMMENT ON FUNCTION cumulate.add_metric_show IS 'Used by procedure cumulate.add_metric: shows the metric in the view of the newest snapshot';
+COMMENT ON FUNCTION cumulate.add_metric_fail IS 'Used by procedure cumulate.add_metric: ends its run with an error and removes the columns';
 COMMENT ON FUNCTION cumulate.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
 COMMENT ON FUNCTION cumulate.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
+COMMENT ON FUNCTION cumulate.retention_step IS
+    'Used by procedure cumulate.backfill: drops a batch of old snapshots; whether there is more to do';
 COMMENT ON FUNCTION cumulate.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';
 
 DO $$
@@ -94,7 +104,7 @@ COMMENT ON COLUMN cumulate.metrics.daily_column IS 'Its column in the daily tabl
 COMMENT ON VIEW cumulate.days IS 'The ledger: every day from the start date on, and how final it is';
 COMMENT ON COLUMN cumulate.days.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.days.day IS 'The day';
-COMMENT ON COLUMN cumulate.days.state IS 'missing, open (snapshot made before the day or its writers had ended), closed or frozen';
+COMMENT ON COLUMN cumulate.days.state IS 'missing, open (snapshot made before the day or its writers had ended), closed, frozen or dropped';
 COMMENT ON COLUMN cumulate.days.rows IS 'Rows in its snapshot';
 COMMENT ON COLUMN cumulate.days.events IS 'Source rows of the day when it was last aggregated as a whole';
 COMMENT ON COLUMN cumulate.days.unkeyed_events IS 'Source rows of the day left out because a key column is NULL';
@@ -110,6 +120,7 @@ COMMENT ON COLUMN cumulate.status.lag_days IS 'Days from the newest closed day t
 COMMENT ON COLUMN cumulate.status.closed_days IS 'Days that are closed or frozen';
 COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be settled';
 COMMENT ON COLUMN cumulate.status.missing_days IS 'Days that are over and have no snapshot';
+COMMENT ON COLUMN cumulate.status.dropped_days IS 'Days whose snapshot is older than the table keeps them';
 COMMENT ON COLUMN cumulate.status.waiting_changes IS 'Notes of late changes that wait to be repaired';
 COMMENT ON COLUMN cumulate.status.waiting_since IS 'When the oldest of them was noted';
 COMMENT ON COLUMN cumulate.status.open_past_days IS 'Of the open days, those that are over';

@@ -39,12 +39,14 @@ SELECT t.target, t.start_date, l.newest_closed,
        l.closed_days, l.open_days, l.open_past_days,
        greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - t.start_date, 0)
            - l.past_days AS missing_days,
+       l.dropped_days,
        n.waiting_changes, n.waiting_since, n.waiting_pids, l.unkeyed_events, t.frozen_changes
 FROM cumulate.tables t
 CROSS JOIN LATERAL (
     SELECT pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_closed,
            count(*) FILTER (WHERE state IN ('closed', 'frozen')) AS closed_days,
            count(*) FILTER (WHERE state = 'open') AS open_days,
+           count(*) FILTER (WHERE state = 'dropped') AS dropped_days,
            count(*) FILTER (WHERE state = 'open'
                AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS open_past_days,
            count(*) FILTER (WHERE state <> 'missing'
@@ -61,7 +63,13 @@ SELECT r.run_id, r.target, r.trigger, r.from_day, r.to_day, r.days_done, r.days_
        CASE WHEN r.status = 'running' AND a.pid IS NULL THEN 'failed' ELSE r.status END AS status,
        r.started_at, r.finished_at, r.sqlstate,
        CASE WHEN r.status = 'running' AND a.pid IS NULL THEN 'the process ended' ELSE r.message END AS message,
-       r.detail, r.hint
+       CASE WHEN r.status = 'running' AND a.pid IS NULL
+            THEN pg_catalog.format('It stopped at %s; %s/%s days are closed and stay.', r.from_day + r.days_done, r.days_done,
+                                   r.days_total)
+            ELSE r.detail END AS detail,
+       CASE WHEN r.status = 'running' AND a.pid IS NULL AND r.trigger = 'backfill'
+            THEN pg_catalog.format('CALL cumulate.backfill(%L, %L, %L);', r.target, r.from_day, r.to_day)
+            ELSE r.hint END AS hint
 FROM cumulate.run r
 -- When others' processes began, only some may see.
 LEFT JOIN pg_catalog.pg_stat_activity a
@@ -138,6 +146,14 @@ BEGIN ATOMIC
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.daily)
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.source)
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = d.aggregate)
+    UNION ALL
+    -- Metrics whose adding was killed.
+    SELECT 'warning', t.target::text, pg_catalog.format('metric %s has been added halfway: its columns are empty', m.name),
+           pg_catalog.format('CALL cumulate.add_metric(%L, %L, %L);', t.target, m.name, m.body)
+    FROM cumulate.tables t
+    JOIN cumulate.definition d ON d.target = t.target AND d.adding IS NOT NULL
+    CROSS JOIN LATERAL pg_catalog.json_each(d.adding) AS m (name, body)
+    WHERE NOT EXISTS (SELECT FROM cumulate.runs r WHERE r.run_id = d.adding_run AND r.status = 'running')
     UNION ALL
     SELECT 'error', f.target::text, f.what, f.how_to_mend FROM cumulate.defects f
     UNION ALL

@@ -1,13 +1,15 @@
 //! Backfill: many days, a batch at a time, each committed by the procedure that calls.
 
 use crate::catalog::runs::{self, Cause, Run};
-use crate::catalog::{Definition, ledger, notes};
+use crate::catalog::{Definition, Late, State, ledger, notes};
 use crate::close::{self, Again, Over};
 use crate::daily;
 use crate::error::{Error, Failure};
+use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::Changes;
-use crate::rules::calendar::Day;
+use crate::retention;
+use crate::rules::calendar::{Day, days, stretches};
 use crate::scheduler;
 
 /// Snapshot rows that a batch should have at most: some seconds of work between commits.
@@ -15,6 +17,9 @@ const ROWS_A_BATCH: i64 = 2_000_000;
 
 /// Batches that a backfill has at least, so that its progress can be seen.
 const LEAST_BATCHES: i32 = 10;
+
+/// Sooner than that a speed says nothing.
+const SECONDS_OF_A_SPEED: f64 = 1.0;
 
 /// Checks what is asked for and starts a run; None when there is no day to close.
 pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) -> Result<Option<i64>, Error> {
@@ -30,8 +35,8 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
     close::check_transaction()?;
     let start = as_owner(definition.target.owner, || close::lock(definition))?;
     let yesterday = definition.today().minus(1);
-    let (first, last) = (from.unwrap_or(start), to.unwrap_or(yesterday));
-    if from.is_none() && to.is_none() && first > last {
+    let (first, last) = (from.unwrap_or_else(|| first_wanted(definition, start)), to.unwrap_or(yesterday));
+    if from.is_none() && to.is_none_or(|to| to >= start) && first > last {
         pgrx::notice!("{} has no day to close yet", definition.target.label());
         return Ok(None);
     }
@@ -40,61 +45,94 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
     Ok(Some(runs::begin(definition.target.oid, Cause::Backfill, Some((first, last)))))
 }
 
-/// How far a run has come.
-pub struct Step {
-    pub through: Day,
-    pub days_done: i32,
-    pub more: bool,
+/// The first day that is neither frozen nor older than the table keeps snapshots.
+pub fn first_wanted(definition: &Definition, start: Day) -> Day {
+    let live = definition.first_live_day(start);
+    let Some(horizon) = retention::horizon(definition) else { return live };
+    retention::leave_out(definition, start, horizon);
+    live.max(horizon)
 }
 
-/// Does one batch of a run.
-pub fn step(id: i64) -> Result<Step, Error> {
+/// Does one batch of a run; whether there is more to do.
+pub fn step(id: i64) -> Result<bool, Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     let mut definition = Definition::owned(run.target)?;
-    if run.days_done == 0 && run.rows == 0 {
-        aggregate(&mut definition, &run)?;
-    }
-    let from = run.from.plus(run.days_done);
-    let to = from.plus(batch_days(&definition, &run) - 1).min(run.to);
-    let again = Again::UnclosedSince(run.started_at);
-    let rows = run.rows + close::close(&mut definition, from, to, again)?;
-    let done = run.days_done + to.since(from) + 1;
-    runs::advance(id, done, rows);
-    let total = run.to.since(run.from) + 1;
-    pgrx::notice!("{}: {to} ({done}/{total} days, {rows} rows)", definition.target.label());
-    scheduler::closed(&definition, from, to);
-    let more = to < run.to;
-    if !more {
-        runs::succeed(id);
-    }
-    Ok(Step { through: to, days_done: done, more })
+    let table = definition.target.label();
+    activity::through(&table, run.from, run.to, || {
+        if run.days_done == 0 && run.rows == 0 {
+            aggregate(&mut definition, &run)?;
+        }
+        let from = run.from.plus(run.days_done);
+        let to = from.plus(batch_days(&definition, &run) - 1).min(run.to);
+        let again = Again::UnclosedSince(run.started_at);
+        let rows = run.rows + close::close(&mut definition, from, to, again)?;
+        let done = run.days_done + to.since(from) + 1;
+        runs::advance(id, done, rows);
+        let total = run.to.since(run.from) + 1;
+        pgrx::notice!("{table}: {to} ({done}/{total} days, {rows} rows)");
+        scheduler::closed(&definition, from, to);
+        let more = to < run.to;
+        if !more {
+            runs::succeed(id);
+            say_figures(&table, total, rows, run.seconds());
+        }
+        Ok(more)
+    })
 }
 
-/// Ends a run of the caller's own process with its error.
+fn say_figures(table: &str, days: i32, rows: i64, seconds: f64) {
+    if seconds < SECONDS_OF_A_SPEED {
+        pgrx::notice!("{table}: {days} days are closed, {rows} rows");
+    } else {
+        let speed = rows as f64 / seconds;
+        pgrx::notice!("{table}: {days} days are closed, {rows} rows, in {seconds:.1} s ({speed:.0} rows a second)");
+    }
+}
+
+/// Ends a run of the caller's own process with its error, and says where it stopped.
 pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
-    Definition::owned(run.target)?;
+    let definition = Definition::owned(run.target)?;
     runs::fail(id, &failure);
+    let (next, total) = (run.from.plus(run.days_done), run.to.since(run.from) + 1);
+    pgrx::notice!(
+        "{}: stopped at {next}; {}/{total} days are closed and stay",
+        definition.target.label(),
+        run.days_done
+    );
     Ok(())
 }
 
-/// Aggregates all days of the run that have no snapshot behind them, so that the source is read once whatever the
-/// batches; what was noted of these days is in it. Other days are repaired with their batch.
+/// Aggregates all days up to the run's last that have no snapshot behind them, so that the source is read once whatever
+/// the batches; what was noted of these days is in it. Other days are repaired with their batch.
 fn aggregate(definition: &mut Definition, run: &Run) -> Result<(), Error> {
     as_owner(definition.target.owner, || {
         let over = Over::wait(definition, run.from, run.to);
-        close::lock(definition)?;
+        let start = close::lock(definition)?;
         let newest = ledger::newest_snapshot(definition.target.oid);
-        let from = newest.map_or(run.from, |newest| run.from.max(newest.plus(1)));
-        if from > run.to {
-            return Ok(());
+        let first = newest.map_or(start, |newest| newest.plus(1)).max(definition.first_live_day(start));
+        let unread = unread_days(definition, first, run.to);
+        let noted = notes::read(definition.target.oid, run.to);
+        for (from, to) in stretches(unread.iter().copied()) {
+            daily::refresh(definition, from, to, &over, &mut Changes::wanted(false))?;
         }
-        let mut noted = notes::read(definition.target.oid, run.to);
-        noted.retain(|note| note.day.is_some_and(|day| day >= from));
-        daily::refresh(definition, from, run.to, &over, &mut Changes::wanted(false))?;
-        notes::delete(definition.target.oid, &noted);
+        let done: Vec<_> =
+            noted.into_iter().filter(|note| note.day.is_some_and(|day| unread.binary_search(&day).is_ok())).collect();
+        notes::delete(definition.target.oid, &done);
         Ok(())
     })
+}
+
+/// Days that must be read from the source. What an interrupted backfill has read need not be read again where late
+/// changes are noted.
+fn unread_days(definition: &Definition, from: Day, to: Day) -> Vec<Day> {
+    let entries = ledger::entries(definition.target.oid, from, to);
+    let noted = definition.late == Late::Trigger;
+    let read = |day: Day| {
+        let entry = entries.binary_search_by_key(&day, |entry| entry.day).ok().map(|index| entries[index]);
+        entry.is_some_and(|entry| entry.aggregated_at.is_some() && (noted || entry.state == State::Dropped))
+    };
+    days(from, to).filter(|day| !read(*day)).collect()
 }
 
 fn batch_days(definition: &Definition, run: &Run) -> i32 {

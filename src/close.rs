@@ -10,6 +10,7 @@ use crate::fold::stream::Reading;
 use crate::late::dirt::Dirt;
 use crate::late::leaves;
 use crate::late::writers;
+use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::{self, Changes};
 use crate::rules::calendar::{Day, days, stretches};
@@ -35,11 +36,14 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
         let over = Over::wait(definition, from, to);
         let start = lock(definition)?;
         check_days(definition, start, from, to)?;
+        if again == Again::Named {
+            check_kept(definition, from)?;
+        }
         ledger::reopen(definition.target.oid, over.today);
         let work = Work::plan(definition, start, from, to, again);
         let newest = ledger::newest_snapshot(definition.target.oid).map_or(to, |newest| newest.max(to));
         settle_notes(definition, start, to, newest, &over, &work.again)?;
-        work.build(definition, &over)?;
+        activity::through(&definition.target.label(), from, to, || work.build(definition, &over))?;
         work.settle(definition, &over);
         Ok(ledger::rows(definition.target.oid, from, to))
     })
@@ -178,7 +182,8 @@ pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
             return Err(Error::Unclosed { day, through, table: definition.target.sql() });
         }
         let newest = ledger::newest_snapshot(definition.target.oid).map_or(through, |newest| newest.max(through));
-        settle_notes(definition, start, newest, newest, &over, &[])?;
+        let unread = ledger::dropped_unread(definition.target.oid, from, through);
+        settle_notes(definition, start, newest, newest, &over, &unread)?;
         registry::freeze(definition.target.oid, through);
         ledger::freeze(definition.target.oid, through);
         Ok(())
@@ -276,6 +281,16 @@ pub fn check_days(definition: &Definition, start: Day, from: Day, to: Day) -> Re
     Ok(())
 }
 
+/// Refuses to make a snapshot that was dropped.
+fn check_kept(definition: &Definition, day: Day) -> Result<(), Error> {
+    let target = definition.target.oid;
+    if ledger::entries(target, day, day).iter().all(|entry| entry.state != State::Dropped) {
+        return Ok(());
+    }
+    let kept = ledger::newest(target, Day::stored(i32::MAX), &[State::Dropped]).unwrap_or(day).plus(1);
+    Err(Error::DroppedDay { day, kept, table: definition.target.label() })
+}
+
 /// What closing a range has to do.
 struct Work {
     from: Day,
@@ -299,7 +314,13 @@ impl Work {
         let needed = |day: &Day| {
             let named = again == Again::Named && *day >= from;
             let entry = entries.iter().find(|entry| entry.day == *day);
-            named || entry.is_none_or(|entry| !entry.state.is_final() && !fresh(entry))
+            named
+                || entry.is_none_or(|entry| match entry.state {
+                    State::Closed | State::Frozen => false,
+                    // Its daily rows count for later days, but nobody reads them again.
+                    State::Dropped => entry.aggregated_at.is_none(),
+                    State::Missing | State::Open => !fresh(entry),
+                })
         };
         let again = days(first, to).filter(needed).collect();
         Work { from, to, entries, again }
@@ -334,6 +355,7 @@ fn build_stretch(definition: &Definition, from: Day, to: Day, over: &Over) -> Re
 }
 
 fn build_one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error> {
+    activity::at(day);
     let (base, read_from) = base_of(definition, day);
     let reading = Reading::new(definition, base, (read_from, day), &[], None);
     let mut sink = Sink::open(definition, &[day]);
@@ -360,6 +382,7 @@ fn build_many(definition: &Definition, from: Day, to: Day, over: &Over) -> Resul
     let mut sink = Sink::open(definition, &all);
     let mut made = Vec::new();
     let done = by_day::run(&passage, sink.needs_serial_query(), |keys, day| {
+        activity::at(day);
         let before = sink.rows();
         keys.rows(day, |fold, slot, key| {
             sink.write(day, |row| {

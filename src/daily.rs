@@ -8,6 +8,7 @@ use crate::close::Over;
 use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::stream::{KeyArrays, key_arrays};
+use crate::pg::activity;
 use crate::pg::bulk::{BulkWriter, KnownChecks, prepare_to_write};
 use crate::pg::compare::Order;
 use crate::pg::memory::Arena;
@@ -23,6 +24,7 @@ use pgrx::pg_sys::Datum;
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
 pub fn refresh(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
+    activity::reading(from, to);
     let mut tally = Tally::new(from, to);
     if has_rows(definition, from, to) || changes.are_wanted() {
         compare(definition, from, to, None, &mut tally, changes)?;

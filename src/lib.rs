@@ -12,8 +12,10 @@ mod events;
 mod fold;
 mod guc;
 mod late;
+mod metric_history;
 mod pg;
 mod repair;
+mod retention;
 mod rules;
 mod scheduler;
 mod sink;
@@ -32,6 +34,7 @@ pgrx::extension_sql_file!(
     requires = ["catalog", api::scheduler::next_runs, api::scheduler::scheduler_problem]
 );
 pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
+pgrx::extension_sql_file!("../sql/add_metric.sql", name = "add_metric", requires = ["views"]);
 pgrx::extension_sql_file!("../sql/sales.sql", name = "sales", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/finish.sql", name = "finish", finalize);
 

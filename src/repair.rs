@@ -10,10 +10,10 @@ use crate::pg::array;
 use crate::pg::memory::Arena;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
-use crate::sink::changes::{Change, RowKey, RowWriter};
-use crate::sink::leaves::Leaves;
-use pgrx::pg_sys::{Datum, Oid};
-use std::collections::{BTreeMap, HashMap};
+use crate::sink::changes::{Change, RowKey};
+use crate::sink::leaves::LeafWriters;
+use pgrx::pg_sys::Datum;
+use std::collections::BTreeMap;
 
 /// Past this many changed keys they are not remembered any more: all keys are compared instead.
 const MOST_KEYS: usize = 50_000;
@@ -82,8 +82,7 @@ pub fn repair(definition: &Definition, changes: Changes) -> Result<i64, Error> {
 struct Repair<'a> {
     definition: &'a Definition,
     newest: Day,
-    leaves: Leaves,
-    writers: HashMap<Oid, RowWriter>,
+    writers: LeafWriters<'a>,
     /// Rows added to or removed from each snapshot.
     balance: BTreeMap<Day, i64>,
     changed: i64,
@@ -91,14 +90,7 @@ struct Repair<'a> {
 
 impl<'a> Repair<'a> {
     fn new(definition: &'a Definition, newest: Day) -> Self {
-        Repair {
-            definition,
-            newest,
-            leaves: Leaves::of(definition),
-            writers: HashMap::new(),
-            balance: BTreeMap::new(),
-            changed: 0,
-        }
+        Repair { definition, newest, writers: LeafWriters::of(definition), balance: BTreeMap::new(), changed: 0 }
     }
 
     /// Follows changed keys from their first changed day on, as far as their rows differ.
@@ -172,7 +164,7 @@ impl<'a> Repair<'a> {
             if present {
                 fold.emit(0, &mut expected)?;
             }
-            let change = self.writer(*day).bring(
+            let change = self.writers.of_day(*day).bring(
                 &RowKey { day: *day, keys: &keys },
                 stored.as_deref(),
                 present.then_some(expected.as_slice()),
@@ -180,12 +172,6 @@ impl<'a> Repair<'a> {
             self.count(*day, change);
         }
         Ok(alike)
-    }
-
-    fn writer(&mut self, day: Day) -> &mut RowWriter {
-        let table = self.leaves.of_day(day);
-        let definition = self.definition;
-        self.writers.entry(table.oid).or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
     }
 
     fn count(&mut self, day: Day, change: Change) {

@@ -29,6 +29,11 @@ impl Ledger {
         self.closed.insert(day);
     }
 
+    /// The snapshots of days before that one were dropped.
+    pub fn drop_before(&mut self, day: Day) {
+        self.closed = self.closed.split_off(&day);
+    }
+
     /// All changes were repaired.
     pub fn settle_all(&mut self) {
         self.changed.clear();

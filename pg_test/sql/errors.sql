@@ -4,6 +4,7 @@ CREATE SCHEMA trial;
 CREATE TABLE trial.result (position integer GENERATED ALWAYS AS IDENTITY, refusal text, sqlstate text, message text, detail text, hint text);
 CREATE FUNCTION trial.attempt(refusal text, command text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE code text; what text; facts text; help text; today text := to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+        kept text := to_char(now() AT TIME ZONE 'UTC' - interval '30 days', 'YYYY-MM-DD');
 BEGIN
     BEGIN
         EXECUTE command;
@@ -12,7 +13,8 @@ BEGIN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, what = MESSAGE_TEXT, facts = PG_EXCEPTION_DETAIL, help = PG_EXCEPTION_HINT;
     END;
     INSERT INTO trial.result (refusal, sqlstate, message, detail, hint)
-    VALUES (refusal, code, what, replace(facts, today, '<today>'), replace(help, today, '<today>'));
+    VALUES (refusal, code, what, replace(replace(facts, today, '<today>'), kept, '<kept>'),
+            replace(replace(help, today, '<today>'), kept, '<kept>'));
 END $$;
 CREATE FUNCTION trial.make(arguments text) RETURNS text LANGUAGE sql AS $$
     SELECT format('SELECT cumulate.create_table(name => ''trial.made'', source => ''trial.event'', time_column => ''at'', time_zone => ''UTC'', %s)', arguments)
@@ -97,12 +99,27 @@ SELECT trial.attempt('NoEvents', 'SELECT cumulate.cumulate_day(''trial.of_empty'
 SELECT cumulate.create_table('trial.of_old', 'trial.old', 'at', '{item}', '{"n": "count(*)"}', time_zone => 'UTC');
 SELECT trial.attempt('OldStart', 'SELECT cumulate.cumulate_day(''trial.of_old'', ''2024-12-14'')');
 SELECT trial.attempt('InTransactionBlock', 'CALL cumulate.backfill(''sales.daily_cumulate'', ''2024-12-01'', ''2024-12-02'')');
+SELECT trial.attempt('InTransactionBlock', 'CALL cumulate.add_metric(''sales.daily_cumulate'', ''all'', ''"count(*)"'')');
 SELECT trial.attempt('NoRun', 'SELECT cumulate.backfill_step(0)');
+SELECT trial.attempt('NoRun', 'SELECT cumulate.add_metric_fill(0)');
 SELECT trial.attempt('Unclosed', 'SELECT cumulate.freeze(''trial.of_event'', ''2024-12-02'')');
 SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FROM cumulate.definition WHERE target = 'trial.of_event'::regclass;
 SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
+-- Metrics that come later
+SELECT trial.attempt('MetricsForm', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''["count(*)"]'')');
+SELECT trial.attempt('NotAnAggregate', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''"amount"'')');
+SELECT trial.attempt('DuplicateName', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''n'', ''"max(amount)"'')');
+SELECT trial.attempt('DuplicateName', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''{"value": "max(amount)", "daily": "num_events"}'')');
+SELECT trial.attempt('NameTooLong', format('SELECT cumulate.add_metric_begin(''trial.of_event'', %L, ''"count(*)"'')', repeat('m', 60)));
+SELECT cumulate.add_metric_begin('trial.of_event', 'first', '"max(amount)"') IS NOT NULL AS begun;
+SELECT trial.attempt('MetricUnderWay', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''second'', ''"min(amount)"'')');
+-- Retention
+SELECT cumulate.create_table('trial.short', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC', retention => '30 days');
+SELECT cumulate.cumulate_range('trial.short', '2024-12-01', '2024-12-20') AS rows, cumulate.apply_retention('trial.short') > 12 AS dropped;
+SELECT trial.attempt('RetentionTooShort', 'SELECT cumulate.alter_table(''trial.short'', retention => ''7 days'')');
+SELECT trial.attempt('DroppedDay', 'SELECT cumulate.cumulate_day(''trial.short'', ''2024-12-04'')');
 CREATE TABLE trial.long (item text, at date);
 SELECT cumulate.create_table('trial.of_long', 'trial.long', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 INSERT INTO trial.long SELECT string_agg(md5(n::text), '' ORDER BY n), '2024-12-14' FROM generate_series(1, 400) n;

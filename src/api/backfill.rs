@@ -5,6 +5,7 @@ use crate::backfill;
 use crate::catalog::Definition;
 use crate::error::Failure;
 use crate::pg::function::{RawDate, Regclass};
+use crate::retention;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -21,7 +22,12 @@ fn backfill_begin(
 
 #[pg_extern]
 fn backfill_step(run_id: Option<i64>) -> Result<bool, ErrorReport> {
-    Ok(backfill::step(given("run_id", run_id)?)?.more)
+    Ok(backfill::step(given("run_id", run_id)?)?)
+}
+
+#[pg_extern]
+fn retention_step(target: Option<Regclass>) -> Result<bool, ErrorReport> {
+    Ok(retention::step(&mut Definition::owned(given("target", target)?.0)?)?.more)
 }
 
 #[pg_extern]

@@ -4,6 +4,7 @@
 mod arrays;
 mod backfill;
 mod late;
+mod metrics;
 mod sales;
 pub(crate) mod scheduler;
 mod tables;

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::pg::expression::within_key_limit;
 use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
 use crate::pg::identity::{as_owner, with_search_path};
-use crate::verify;
+use crate::{retention, verify};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -76,7 +76,7 @@ fn alter_table(
     retention: default!(Option<IntervalText>, "NULL"),
 ) -> Result<(), ErrorReport> {
     let retention = retention.map(|interval| interval.0);
-    Ok(alter::alter(&owned(target)?, alter::Changes { late, lookback, retention })?)
+    Ok(alter::alter(&mut owned(target)?, alter::Changes { late, lookback, retention })?)
 }
 
 #[pg_extern(stable)]
@@ -125,6 +125,11 @@ fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<R
 fn freeze(target: Option<Regclass>, through: Option<RawDate>) -> Result<(), ErrorReport> {
     let mut definition = owned(target)?;
     Ok(close::freeze(&mut definition, day("through", through)?)?)
+}
+
+#[pg_extern]
+fn apply_retention(target: Option<Regclass>) -> Result<i64, ErrorReport> {
+    Ok(retention::apply(&mut owned(target)?)?)
 }
 
 #[pg_extern]

@@ -14,10 +14,15 @@ pub enum State {
     Open,
     Closed,
     Frozen,
+    /// The snapshot was dropped, or never made, because it is older than the table keeps them.
+    Dropped,
 }
 
 impl State {
-    const ALL: [State; 4] = [State::Missing, State::Open, State::Closed, State::Frozen];
+    const ALL: [State; 5] = [State::Missing, State::Open, State::Closed, State::Frozen, State::Dropped];
+
+    /// States of days that have a snapshot.
+    const PRESENT: [State; 3] = [State::Open, State::Closed, State::Frozen];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -25,12 +30,13 @@ impl State {
             State::Open => "open",
             State::Closed => "closed",
             State::Frozen => "frozen",
+            State::Dropped => "dropped",
         }
     }
 
-    /// Whether the day counts as done.
+    /// Whether nothing is left to be done for the day.
     pub fn is_final(self) -> bool {
-        matches!(self, State::Closed | State::Frozen)
+        !matches!(self, State::Missing | State::Open)
     }
 }
 
@@ -94,7 +100,7 @@ pub fn snapshots(target: Oid, from: Day, to: Option<Day>) -> Vec<Day> {
         Statement::new(
             "SELECT day - DATE '2000-01-01' FROM cumulate.ledger
              WHERE target = $1 AND day >= DATE '2000-01-01' + $2
-               AND ($3 IS NULL OR day <= DATE '2000-01-01' + $3) AND state <> 'missing' ORDER BY day",
+               AND ($3 IS NULL OR day <= DATE '2000-01-01' + $3) AND state IN ('open', 'closed', 'frozen') ORDER BY day",
         )
         .bind(target)
         .bind(from.number())
@@ -201,7 +207,7 @@ pub fn rows(target: Oid, from: Day, to: Day) -> i64 {
 
 /// The newest day that has a snapshot.
 pub fn newest_snapshot(target: Oid) -> Option<Day> {
-    newest(target, Day::stored(i32::MAX), &[State::Open, State::Closed, State::Frozen])
+    newest(target, Day::stored(i32::MAX), &State::PRESENT)
 }
 
 /// The clock has stepped back: closed days that are not over become open again.
@@ -215,11 +221,11 @@ pub fn reopen(target: Oid, today: Day) {
     });
 }
 
-/// The first day of a range that is neither closed nor frozen.
+/// The first day of a range that is neither closed, frozen nor dropped.
 pub fn first_unclosed(target: Oid, from: Day, to: Day) -> Option<Day> {
-    let done = entries(target, from, to);
+    let entries = entries(target, from, to);
     crate::rules::calendar::days(from, to)
-        .find(|day| !done.iter().any(|entry| entry.day == *day && entry.state.is_final()))
+        .find(|day| !entries.iter().any(|entry| entry.day == *day && entry.state.is_final()))
 }
 
 /// Closed days up to `through` are frozen.
@@ -238,4 +244,68 @@ pub fn freeze(target: Oid, through: Day) {
 /// The newest day that the ledger knows of.
 pub fn newest_known(target: Oid) -> Option<Day> {
     newest(target, Day::stored(i32::MAX), &State::ALL)
+}
+
+/// Days before `before` that have a snapshot, with its rows, ascending.
+pub fn snapshots_with_rows(target: Oid, before: Day) -> Vec<(Day, i64)> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT day - DATE '2000-01-01', rows FROM cumulate.ledger
+             WHERE target = $1 AND day < DATE '2000-01-01' + $2 AND state IN ('open', 'closed', 'frozen') ORDER BY day",
+        )
+        .bind(target)
+        .bind(before.number())
+        .map(|row| (Day::stored(row.get(0).unwrap_or_default()), row.get(1).unwrap_or_default()))
+    })
+}
+
+/// Notes that the snapshots of these days are gone.
+pub fn drop_snapshots(target: Oid, days: &[(Day, i64)]) {
+    let numbers: Vec<i32> = days.iter().map(|(day, _)| day.number()).collect();
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.ledger SET state = 'dropped', rows = 0
+             WHERE target = $1 AND day - DATE '2000-01-01' = ANY ($2)",
+        )
+        .bind(target)
+        .bind(numbers)
+        .run()
+    });
+}
+
+/// Days from `from` to the one before `before` that have no snapshot count as dropped from now on; how many.
+pub fn drop_missing(target: Oid, from: Day, before: Day) -> i64 {
+    let inserted = as_extension(|| {
+        Statement::new(
+            "INSERT INTO cumulate.ledger AS l (target, day, state)
+             SELECT $1, DATE '2000-01-01' + number, 'dropped' FROM pg_catalog.generate_series($2, $3 - 1) AS number
+             WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
+                               WHERE k.target = $1 AND k.day = DATE '2000-01-01' + number AND k.state <> 'missing')
+             ON CONFLICT (target, day) DO UPDATE SET state = 'dropped'",
+        )
+        .bind(target)
+        .bind(from.number())
+        .bind(before.number())
+        .run()
+    });
+    inserted as i64
+}
+
+/// Dropped days from `from` on may have a snapshot again.
+pub fn take_back(target: Oid, from: Day) {
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.ledger SET state = 'missing'
+             WHERE target = $1 AND state = 'dropped' AND day >= DATE '2000-01-01' + $2",
+        )
+        .bind(target)
+        .bind(from.number())
+        .run()
+    });
+}
+
+/// Dropped days up to `through` that were never aggregated.
+pub fn dropped_unread(target: Oid, from: Day, through: Day) -> Vec<Day> {
+    let unread = |entry: &Entry| entry.state == State::Dropped && entry.aggregated_at.is_none();
+    entries(target, from, through).iter().filter(|entry| unread(entry)).map(|entry| entry.day).collect()
 }

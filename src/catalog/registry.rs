@@ -157,3 +157,41 @@ pub fn number_of(target: Oid) -> Option<i64> {
             .flatten()
     })
 }
+
+/// A metric that is being added: its form as json, and the run that does it.
+pub struct Adding {
+    pub metrics: String,
+    pub run: i64,
+}
+
+/// The metric that is being added, or whose adding never ended.
+pub fn adding(target: Oid) -> Option<Adding> {
+    as_extension(|| {
+        Statement::new("SELECT adding::text, adding_run FROM cumulate.definition WHERE target = $1")
+            .bind(target)
+            .first(|row| Some(Adding { metrics: row.get(0)?, run: row.get(1)? }))
+            .flatten()
+    })
+}
+
+/// Notes that a metric is being added, or that none is any more.
+pub fn note_adding(target: Oid, adding: Option<Adding>) {
+    let (metrics, run) = adding.map_or((None, None), |adding| (Some(adding.metrics), Some(adding.run)));
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET adding = $2::json, adding_run = $3 WHERE target = $1")
+            .bind(target)
+            .bind(metrics)
+            .bind(run)
+            .run()
+    });
+}
+
+/// Changes the metrics, given as json.
+pub fn change_metrics(target: Oid, metrics: &str) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET metrics = $2::json WHERE target = $1")
+            .bind(target)
+            .bind(metrics)
+            .run()
+    });
+}

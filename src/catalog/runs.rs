@@ -1,7 +1,7 @@
 //! Runs: what was done, by whom, and how it ended.
 
 use crate::error::Failure;
-use crate::pg::identity::as_extension;
+use crate::pg::identity::{as_extension, now};
 use crate::pg::spi::Statement;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
@@ -37,6 +37,16 @@ pub struct Run {
     pub started_at: i64,
     pub rows: i64,
 }
+
+impl Run {
+    /// How long it has been going.
+    pub fn seconds(&self) -> f64 {
+        let began = self.started_at - MICROSECONDS_FROM_1970_TO_2000;
+        (now() - began) as f64 / 1e6
+    }
+}
+
+const MICROSECONDS_FROM_1970_TO_2000: i64 = 946_684_800_000_000;
 
 /// The process of a run still serves the server; `r` is the run.
 const ALIVE: &str = "EXISTS (SELECT FROM pg_catalog.pg_stat_activity a
@@ -90,6 +100,15 @@ pub fn is_running(target: Oid) -> bool {
     as_extension(|| {
         Statement::new(&format!("SELECT FROM cumulate.run r WHERE r.target = $1 AND r.status = 'running' AND {ALIVE}"))
             .bind(target)
+            .exists()
+    })
+}
+
+/// Whether the process of a run is still at work on it.
+pub fn is_alive(id: i64) -> bool {
+    as_extension(|| {
+        Statement::new(&format!("SELECT FROM cumulate.run r WHERE r.run_id = $1 AND r.status = 'running' AND {ALIVE}"))
+            .bind(id)
             .exists()
     })
 }

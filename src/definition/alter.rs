@@ -1,23 +1,27 @@
 //! What of a definition may change later.
 
+use super::blueprint::TimeType;
 use super::validate;
 use crate::catalog::registry::{self, Settings};
-use crate::catalog::{Definition, Late, notes};
+use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
 use crate::late::triggers;
 use crate::pg::body::Body;
 use crate::pg::identity::as_owner;
+use crate::pg::spi::Statement;
 use crate::pg::table::Table;
-use pgrx::pg_sys;
+use crate::retention;
+use crate::rules::calendar::Day;
 
 /// What to change; None leaves it as it is.
 pub struct Changes {
     pub late: Option<String>,
     pub lookback: Option<i32>,
+    /// No time at all stands for all time.
     pub retention: Option<String>,
 }
 
-pub fn alter(definition: &Definition, changes: Changes) -> Result<(), Error> {
+pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error> {
     let late = changes.late.as_deref().map_or(Ok(definition.late), |name| {
         Late::from_name(name).ok_or_else(|| Error::UnknownChoice {
             argument: "late",
@@ -26,16 +30,34 @@ pub fn alter(definition: &Definition, changes: Changes) -> Result<(), Error> {
         })
     })?;
     let lookback = changes.lookback.unwrap_or(definition.lookback);
-    let retention = changes.retention.or_else(|| definition.retention.clone());
+    let changes_retention = changes.retention.is_some();
     as_owner(definition.target.owner, || {
+        let retention = match changes.retention {
+            Some(retention) => Some(retention).filter(|retention| !is_no_time(retention)),
+            None => definition.retention.clone(),
+        };
         validate::lookback(lookback)?;
         validate::retention(retention.as_deref(), &definition.windows)?;
         validate::source(definition.source, definition.target.owner, late)?;
         definition.lock();
         change_triggers(definition, late);
-        registry::change(definition.target.oid, &Settings { late, lookback, retention });
+        registry::change(definition.target.oid, &Settings { late, lookback, retention: retention.clone() });
+        if changes_retention {
+            definition.retention = retention;
+            take_back(definition);
+        }
         Ok(())
     })
+}
+
+fn is_no_time(interval: &str) -> bool {
+    Statement::new("SELECT WHERE $1::interval = interval '0'").bind(interval).exists()
+}
+
+/// What a longer retention would have kept is made again by the next run, but for frozen days: they are not closed again.
+fn take_back(definition: &Definition) {
+    let from = retention::horizon(definition).unwrap_or(Day::FIRST);
+    ledger::take_back(definition.target.oid, definition.first_live_day(from));
 }
 
 fn change_triggers(definition: &Definition, late: Late) {
@@ -54,16 +76,11 @@ fn make_triggers(definition: &Definition, source: &Table) {
     let number = Body::of(definition.aggregate_oid).and_then(|body| body.column_number(0));
     let columns = source.columns();
     let Some(time) = columns.iter().find(|column| Some(column.number) == number) else { return };
-    let time_type = match time.type_oid {
-        pg_sys::DATEOID => "date",
-        pg_sys::TIMESTAMPOID => "timestamp",
-        _ => "timestamptz",
-    };
     triggers::make(&triggers::Plan {
         definition: definition.id,
         source,
         time_column: &time.name,
-        time_type,
+        time_type: TimeType::of(time.type_oid).unwrap_or(TimeType::TimestampTz).name(),
         zone: &definition.time_zone,
         start: definition.start,
     });

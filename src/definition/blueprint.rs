@@ -1,6 +1,7 @@
 //! A definition that has been checked: everything that will be made has its name and type.
 
 use super::Request;
+use super::aggregate::{Aggregate, KeyColumn, MetricColumn};
 use super::objects::Made;
 use super::validate;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, array_column, daily_column, total_column};
@@ -13,7 +14,7 @@ use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm, MetricsError};
 use crate::rules::window::{Rollup, Shape};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 pub struct Blueprint {
     pub schema: String,
@@ -47,6 +48,26 @@ pub enum TimeType {
     TimestampTz,
 }
 
+impl TimeType {
+    /// The kind of a column's type; None when it is no time.
+    pub fn of(type_oid: Oid) -> Option<Self> {
+        match type_oid {
+            pg_sys::DATEOID => Some(TimeType::Date),
+            pg_sys::TIMESTAMPOID => Some(TimeType::Timestamp),
+            pg_sys::TIMESTAMPTZOID => Some(TimeType::TimestampTz),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            TimeType::Date => "date",
+            TimeType::Timestamp => "timestamp",
+            TimeType::TimestampTz => "timestamptz",
+        }
+    }
+}
+
 /// A metric whose expression and type have been checked.
 pub struct PlannedMetric {
     pub form: MetricForm,
@@ -63,6 +84,40 @@ pub struct NewColumn {
     pub collate: String,
     pub not_null: bool,
     pub comment: String,
+}
+
+impl PlannedMetric {
+    /// Its column in the daily table.
+    pub fn daily_column(&self) -> NewColumn {
+        NewColumn::of_metric(
+            daily_column(&self.form),
+            self.element.clone(),
+            format!("{} of the day", self.form.body.value),
+        )
+    }
+
+    /// Its column of arrays.
+    pub fn array_column(&self, window: usize) -> NewColumn {
+        let value = &self.form.body.value;
+        let comment = format!("{value}, one value a day, newest first, at most {window} days");
+        NewColumn::of_metric(array_column(&self.form.name), format!("{}[]", self.element), comment)
+    }
+
+    /// Its totals, one a window.
+    pub fn total_columns(&self, windows: &[usize]) -> Vec<NewColumn> {
+        let (name, rollup) = (&self.form.name, self.rollup);
+        let total = |window: &usize| {
+            let comment = format!("{} of the newest {window} values of {name}_array", rollup.name());
+            NewColumn::of_metric(total_column(name, *window), self.total.clone(), comment)
+        };
+        windows.iter().filter(|_| rollup != Rollup::None).map(total).collect()
+    }
+}
+
+impl NewColumn {
+    fn of_metric(name: String, type_sql: String, comment: String) -> Self {
+        NewColumn { name, type_sql, collate: String::new(), not_null: false, comment }
+    }
 }
 
 impl Blueprint {
@@ -169,18 +224,37 @@ impl Blueprint {
 
     /// What the note triggers of the source are made from.
     pub fn trigger_plan(&self, definition: i64) -> triggers::Plan<'_> {
-        let time_type = match self.time_type {
-            TimeType::Date => "date",
-            TimeType::Timestamp => "timestamp",
-            TimeType::TimestampTz => "timestamptz",
-        };
         triggers::Plan {
             definition,
             source: &self.source,
             time_column: &self.time_column,
-            time_type,
+            time_type: self.time_type.name(),
             zone: &self.time_zone,
             start: self.start,
+        }
+    }
+
+    /// The aggregate function, under a name.
+    pub fn aggregate(&self, name: String) -> Aggregate<'_> {
+        let key = |key: &Column| KeyColumn {
+            source_name: key.name.clone(),
+            name: key.name.clone(),
+            type_sql: key.type_sql(),
+        };
+        let metric = |metric: &PlannedMetric| MetricColumn {
+            expression: metric.form.body.value.clone(),
+            name: daily_column(&metric.form),
+            type_sql: metric.element.clone(),
+        };
+        Aggregate {
+            name,
+            source: &self.source,
+            time_column: &self.time_column,
+            time_type: self.time_type,
+            time_zone: &self.time_zone,
+            filter: self.filter.clone(),
+            keys: self.keys.iter().map(key).collect(),
+            metrics: self.metrics.iter().map(metric).collect(),
         }
     }
 
@@ -198,13 +272,7 @@ impl Blueprint {
             not_null: false,
             comment: "Events of the day".to_owned(),
         });
-        columns.extend(self.metrics.iter().map(|metric| NewColumn {
-            name: daily_column(&metric.form),
-            type_sql: metric.element.clone(),
-            collate: String::new(),
-            not_null: false,
-            comment: format!("{} of the day", metric.form.body.value),
-        }));
+        columns.extend(self.metrics.iter().map(PlannedMetric::daily_column));
         columns.push(snapshot_date("The day"));
         columns
     }
@@ -212,30 +280,8 @@ impl Blueprint {
     /// The cumulative table's columns.
     pub fn target_columns(&self) -> Vec<NewColumn> {
         let mut columns = self.key_columns();
-        columns.extend(self.metrics.iter().map(|metric| NewColumn {
-            name: array_column(&metric.form.name),
-            type_sql: format!("{}[]", metric.element),
-            collate: String::new(),
-            not_null: false,
-            comment: format!(
-                "{}, one value a day, newest first, at most {} days",
-                metric.form.body.value,
-                self.longest_window()
-            ),
-        }));
-        for metric in self.metrics.iter().filter(|metric| metric.rollup != Rollup::None) {
-            columns.extend(self.windows.iter().map(|window| NewColumn {
-                name: total_column(&metric.form.name, *window),
-                type_sql: metric.total.clone(),
-                collate: String::new(),
-                not_null: false,
-                comment: format!(
-                    "{} of the newest {window} values of {}_array",
-                    metric.rollup.name(),
-                    metric.form.name
-                ),
-            }));
-        }
+        columns.extend(self.metrics.iter().map(|metric| metric.array_column(self.longest_window())));
+        columns.extend(self.metrics.iter().flat_map(|metric| metric.total_columns(&self.windows)));
         columns.push(snapshot_date("The snapshot's day"));
         columns
     }
@@ -282,7 +328,7 @@ fn snapshot_date(comment: &str) -> NewColumn {
     }
 }
 
-fn metrics_error(error: MetricsError) -> Error {
+pub fn metrics_error(error: MetricsError) -> Error {
     match error {
         MetricsError::Duplicate(name) => Error::DuplicateName { name, kind: "metric" },
         MetricsError::Empty => Error::NoMetrics,

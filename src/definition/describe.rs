@@ -1,33 +1,57 @@
 //! A definition written as the call that would make it, with the names that the source's columns have today.
 
+use super::blueprint::TimeType;
 use crate::catalog::{Definition, schedules};
 use crate::pg::body::Body;
 use crate::pg::table::{self, Column, literal};
 use crate::rules::metrics::{self, MetricForm};
 
+/// What the source's columns are called today.
+pub struct SourceNames {
+    pub time: String,
+    pub time_type: TimeType,
+    pub keys: Vec<String>,
+}
+
+impl SourceNames {
+    pub fn of(definition: &Definition, body: Option<&Body>) -> Self {
+        let columns = table::Table::find(definition.source).map(|source| source.columns()).unwrap_or_default();
+        let at = |index: usize| {
+            let number = body.and_then(|body| body.column_number(index));
+            columns.iter().find(|column| Some(column.number) == number)
+        };
+        let name_at =
+            |index: usize, otherwise: &str| at(index).map_or(otherwise, |column| column.name.as_str()).to_owned();
+        let keys = definition.keys.iter().enumerate();
+        SourceNames {
+            time: name_at(0, &definition.time_column),
+            time_type: at(0).and_then(|column| TimeType::of(column.type_oid)).unwrap_or(TimeType::TimestampTz),
+            keys: keys.map(|(index, key)| name_at(index + 1, &key.name)).collect(),
+        }
+    }
+}
+
+/// The filter with the names of today.
+pub fn filter(definition: &Definition, body: Option<&Body>, time_type: TimeType) -> Option<String> {
+    let typed = definition.filter.as_ref()?;
+    let today = body.and_then(|body| body.conditions_before(time_type.range_conditions()));
+    Some(today.unwrap_or_else(|| typed.clone()))
+}
+
 /// The create_table call.
 pub fn describe(definition: &Definition) -> String {
     let body = Body::of(definition.aggregate_oid);
     let source = table::Table::find(definition.source);
-    let source_columns = source.as_ref().map(|source| source.columns()).unwrap_or_default();
-    let name_at = |index: usize, otherwise: &str| {
-        let number = body.as_ref().and_then(|body| body.column_number(index));
-        let column = source_columns.iter().find(|column| Some(column.number) == number);
-        column.map_or_else(|| otherwise.to_owned(), |column| column.name.clone())
-    };
-    let keys: Vec<String> =
-        definition.keys.iter().enumerate().map(|(index, key)| literal(&name_at(index + 1, &key.name))).collect();
+    let names = SourceNames::of(definition, body.as_ref());
+    let keys: Vec<String> = names.keys.iter().map(|name| literal(name)).collect();
     let windows: Vec<String> = definition.windows.iter().map(|window| window.to_string()).collect();
-    let filter = definition.filter.as_ref().map(|typed| {
-        let condition = body.as_ref().and_then(Body::first_condition);
-        literal(&condition.unwrap_or_else(|| typed.clone()))
-    });
+    let filter = filter(definition, body.as_ref(), names.time_type).map(|filter| literal(&filter));
     let or_null = |value: Option<String>| value.unwrap_or_else(|| "NULL".to_owned());
     let (schedule, schedule_zone) = schedules::find(definition.target.oid);
     let arguments = [
         ("name", literal(&definition.target.sql())),
         ("source", literal(&source.map(|source| source.sql()).unwrap_or_default())),
-        ("time_column", literal(&name_at(0, &definition.time_column))),
+        ("time_column", literal(&names.time)),
         ("keys", format!("ARRAY[{}]", keys.join(", "))),
         ("metrics", literal(&metrics::write(&forms(definition, body.as_ref())))),
         ("windows", format!("'{{{}}}'", windows.join(","))),
@@ -55,7 +79,7 @@ pub fn describe(definition: &Definition) -> String {
 }
 
 /// The metrics with the expressions of today and the types that they have.
-fn forms(definition: &Definition, body: Option<&Body>) -> Vec<MetricForm> {
+pub fn forms(definition: &Definition, body: Option<&Body>) -> Vec<MetricForm> {
     let columns: Vec<Column> = definition.daily.columns();
     // Behind the day, the keys and the number of events.
     let first = 2 + definition.keys.len();

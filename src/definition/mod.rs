@@ -1,5 +1,7 @@
 //! Making, changing and dropping cumulative tables.
 
+pub mod add_metric;
+mod aggregate;
 pub mod alter;
 mod blueprint;
 pub mod describe;
@@ -72,6 +74,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     })
 }
 
+/// A setting as the caller has it.
 fn session_setting(name: &str) -> String {
     let statement = Statement::new("SELECT pg_catalog.current_setting($1)").bind(name);
     statement.first(|row| row.get::<String>(0)).flatten().unwrap_or_default()

@@ -1,11 +1,10 @@
 //! The objects of a cumulative table: daily table, aggregate function, the table itself and its newest-snapshot view.
 //! All are ordinary objects of their owner, made by plain SQL.
 
-use super::blueprint::{Blueprint, NewColumn, TimeType};
-use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, daily_column};
+use super::blueprint::{Blueprint, NewColumn};
+use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, PartitionBy, registry};
 use crate::error::Error;
-use crate::pg::identity::with_search_path;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table, ident, literal, qualified};
 use pgrx::pg_sys::Oid;
@@ -62,15 +61,12 @@ fn make_or_adopt(
         blueprint.key_list()
     ));
     run(&format!("COMMENT ON TABLE {sql} IS {}", literal(&format!("{title} {}", blueprint.source.label()))));
-    for column in columns {
-        let comment = literal(&column.comment);
-        run(&format!("COMMENT ON COLUMN {sql}.{} IS {comment}", ident(&column.name)));
-    }
+    comment_columns(&sql, columns);
     let made = Table::named(schema, name).map_or(Oid::INVALID, |table| table.oid);
     Ok((made, false))
 }
 
-fn column_sql(column: &NewColumn) -> String {
+pub fn column_sql(column: &NewColumn) -> String {
     let not_null = if column.not_null { " NOT NULL" } else { "" };
     format!("{} {}{}{not_null}", ident(&column.name), column.type_sql, column.collate)
 }
@@ -128,7 +124,7 @@ fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
     .exists()
 }
 
-/// The function that aggregates the source: planned now, inlined later, following renames and stopping drops.
+/// Makes the aggregate function, in the place of one that was left over.
 fn make_aggregate(blueprint: &Blueprint) -> Result<(), Error> {
     let name = blueprint.aggregate_name();
     let sql = qualified(&blueprint.schema, &name);
@@ -139,13 +135,7 @@ fn make_aggregate(blueprint: &Blueprint) -> Result<(), Error> {
         }
         run(&format!("DROP FUNCTION {sql}(date, date)"));
     }
-    let create = aggregate_sql(blueprint);
-    with_search_path(&blueprint.search_path, || run(&create));
-    run(&format!("ALTER FUNCTION {sql}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
-    run(&format!(
-        "COMMENT ON FUNCTION {sql}(date, date) IS {}",
-        literal(&format!("Aggregates {} from one day to another: a row per day and key", blueprint.source.label()))
-    ));
+    blueprint.aggregate(sql).make(&blueprint.search_path);
     Ok(())
 }
 
@@ -180,65 +170,6 @@ fn has_rows(table: &str) -> bool {
     Statement::new(&format!("SELECT FROM {table} LIMIT 1")).exists()
 }
 
-fn aggregate_sql(blueprint: &Blueprint) -> String {
-    let (day, range) = day_and_range(blueprint);
-    let mut columns = vec![format!("{SNAPSHOT_DATE} date")];
-    let mut values = vec![day.clone()];
-    for key in &blueprint.keys {
-        columns.push(format!("{} {}", ident(&key.name), key.type_sql()));
-        values.push(ident(&key.name));
-    }
-    columns.push(format!("{NUM_EVENTS} bigint"));
-    values.push("pg_catalog.count(*)".to_owned());
-    for metric in &blueprint.metrics {
-        columns.push(format!("{} {}", ident(&daily_column(&metric.form)), metric.element));
-        values.push(format!("(\n{}\n)::{}", metric.form.body.value, metric.element));
-    }
-    let positions: Vec<String> = (1..=blueprint.keys.len() + 1).map(|position| position.to_string()).collect();
-    let taken = blueprint.daily_columns();
-    let unlike = |name: &str| {
-        let taken = |name: &String| taken.iter().any(|column| column.name == *name);
-        let mut names = std::iter::successors(Some(name.to_owned()), |name| Some(format!("{name}_")));
-        names.find(|name| !taken(name)).unwrap_or_default()
-    };
-    let (from_day, to_day) = (unlike("from_day"), unlike("to_day"));
-    let filter = blueprint.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
-    format!(
-        "CREATE FUNCTION {}({from_day} date, {to_day} date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
-         SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
-        qualified(&blueprint.schema, &blueprint.aggregate_name()),
-        columns.join(", "),
-        values.join(", "),
-        blueprint.source.sql(),
-        positions.join(", ")
-    )
-}
-
-/// The day of a row, and the condition that its day lies in the range of the arguments.
-fn day_and_range(blueprint: &Blueprint) -> (String, String) {
-    let time = ident(&blueprint.time_column);
-    let zone = literal(&blueprint.time_zone);
-    match blueprint.time_type {
-        TimeType::Date => (time.clone(), format!("{time} BETWEEN $1 AND $2")),
-        TimeType::Timestamp => {
-            (format!("{time}::pg_catalog.date"), format!("{time} >= $1::timestamp AND {time} < ($2 + 1)::timestamp"))
-        }
-        TimeType::TimestampTz => {
-            let day = format!("({time} AT TIME ZONE {zone})::date");
-            // The offset from UTC around a day's ends bounds the instants of the day, whatever clocks do there.
-            let offset =
-                |day: &str| format!("(({day})::timestamp AT TIME ZONE 'UTC' AT TIME ZONE {zone} - ({day})::timestamp)");
-            let first = format!("greatest({}, {})", offset("$1 - 1"), offset("$1 + 1"));
-            let last = format!("least({}, {})", offset("$2"), offset("$2 + 2"));
-            let range = format!(
-                "{time} >= ($1::timestamp - {first}) AT TIME ZONE 'UTC'
-                 AND {time} < (($2 + 1)::timestamp - {last}) AT TIME ZONE 'UTC' AND {day} BETWEEN $1 AND $2"
-            );
-            (day, range)
-        }
-    }
-}
-
 /// The view of the newest snapshot of a day that is over. It names no object of the extension, so that DROP EXTENSION
 /// leaves it alone.
 fn make_latest(blueprint: &Blueprint) -> Result<(), Error> {
@@ -250,22 +181,32 @@ fn make_latest(blueprint: &Blueprint) -> Result<(), Error> {
         let kind = existing.kind_name().to_owned();
         return Err(Error::NameTaken { name: existing.label(), kind });
     }
-    let (view, target) = (qualified(&blueprint.schema, &name), blueprint.sql());
-    let columns: Vec<String> = blueprint.target_columns().iter().map(|column| ident(&column.name)).collect();
-    run(&format!(
-        "CREATE VIEW {view} WITH (security_invoker = true) AS
-         SELECT {} FROM {target} WHERE {SNAPSHOT_DATE} = (SELECT max({SNAPSHOT_DATE}) FROM {target}
-         WHERE {SNAPSHOT_DATE} < (pg_catalog.clock_timestamp() AT TIME ZONE {})::date)",
-        columns.join(", "),
-        literal(&blueprint.time_zone)
-    ));
+    let view = qualified(&blueprint.schema, &name);
+    let columns: Vec<String> = blueprint.target_columns().into_iter().map(|column| column.name).collect();
+    write_latest("CREATE VIEW", &view, &blueprint.sql(), &columns, &blueprint.time_zone);
     let comment = literal(&format!("The newest snapshot of {}", blueprint.label()));
     run(&format!("COMMENT ON VIEW {view} IS {comment}"));
-    for column in blueprint.target_columns() {
-        let comment = literal(&column.comment);
-        run(&format!("COMMENT ON COLUMN {view}.{} IS {comment}", ident(&column.name)));
-    }
+    comment_columns(&view, &blueprint.target_columns());
     Ok(())
+}
+
+/// Writes the view of the newest snapshot with these columns.
+pub fn write_latest(create: &str, view: &str, target: &str, columns: &[String], zone: &str) {
+    run(&format!(
+        "{create} {view} WITH (security_invoker = true) AS
+         SELECT {} FROM {target} WHERE {SNAPSHOT_DATE} = (SELECT max({SNAPSHOT_DATE}) FROM {target}
+         WHERE {SNAPSHOT_DATE} < (pg_catalog.clock_timestamp() AT TIME ZONE {})::date)",
+        table::idents(columns.iter().map(String::as_str)),
+        literal(zone)
+    ));
+}
+
+/// Comments the columns of a table or view.
+pub fn comment_columns(relation: &str, columns: &[NewColumn]) {
+    for column in columns {
+        let comment = literal(&column.comment);
+        run(&format!("COMMENT ON COLUMN {relation}.{} IS {comment}", ident(&column.name)));
+    }
 }
 
 /// Drops what create_table made, and wrappers that are of no use without the extension; with `keep_data` only these.
@@ -302,7 +243,7 @@ fn wrappers(target: Oid) -> Vec<String> {
 }
 
 /// The view of the newest snapshot, whatever table and view are called by now.
-fn latest_view(target: Oid) -> Option<Table> {
+pub fn latest_view(target: Oid) -> Option<Table> {
     Statement::new(
         "SELECT DISTINCT v.oid FROM pg_catalog.pg_depend d
          JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid

@@ -63,11 +63,11 @@ pub fn lookback(days: i32) -> Result<(), Error> {
     Err(Error::NumberOutOfRange { argument: "lookback", given: days.into(), least: 0, most })
 }
 
-/// At least the longest window and a day are kept.
+/// At least the longest window and a day are kept, also by a month that is February.
 pub fn retention(retention: Option<&str>, windows: &[usize]) -> Result<(), Error> {
     let Some(retention) = retention else { return Ok(()) };
     let least = windows.iter().copied().max().unwrap_or(1) as i64 + 1;
-    let enough = Statement::new("SELECT DATE '2000-03-01' - (DATE '2000-03-01' - $1::interval)::date >= $2")
+    let enough = Statement::new("SELECT DATE '2001-03-01' - (DATE '2001-03-01' - $1::interval)::date >= $2")
         .bind(retention)
         .bind(least)
         .first(|row| row.get::<bool>(0))
@@ -126,12 +126,8 @@ fn column<'a>(source: &Table, columns: &'a [Column], name: &str) -> Result<&'a C
 
 pub fn time_column(source: &Table, columns: &[Column], name: &str) -> Result<(String, TimeType), Error> {
     let column = column(source, columns, name)?;
-    let kind = match column.type_oid {
-        pg_sys::DATEOID => TimeType::Date,
-        pg_sys::TIMESTAMPOID => TimeType::Timestamp,
-        pg_sys::TIMESTAMPTZOID => TimeType::TimestampTz,
-        _ => return Err(Error::TimeColumnType { column: name.to_owned(), type_name: column.type_sql() }),
-    };
+    let wrong = || Error::TimeColumnType { column: name.to_owned(), type_name: column.type_sql() };
+    let kind = TimeType::of(column.type_oid).ok_or_else(wrong)?;
     Ok((column.name.clone(), kind))
 }
 

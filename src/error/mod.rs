@@ -182,6 +182,21 @@ pub enum Error {
         table: String,
     },
 
+    DroppedDay {
+        day: Day,
+        kept: Day,
+        table: String,
+    },
+
+    MetricUnderWay {
+        metric: String,
+        table: String,
+    },
+    Busy {
+        table: String,
+        call: String,
+    },
+
     NoRun {
         id: i64,
     },

@@ -262,7 +262,7 @@ impl Error {
             InTransactionBlock { call, instead } => (
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
                 format!("{call} cannot run inside a transaction block"),
-                "It commits each batch of days.".to_owned(),
+                "It commits as it goes.".to_owned(),
                 instead,
             ),
             NoEvents { source } => (
@@ -277,6 +277,24 @@ impl Error {
                 format!("Days through {through} stand as they are; their source rows may be gone."),
                 format!("Give days from {} on.", through.plus(1)),
             ),
+            DroppedDay { day, kept, table } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the snapshot of day {day} of \"{table}\" has been dropped"),
+                format!("It is older than the table's retention; snapshots are kept from {kept} on."),
+                format!("Give days from {kept} on, or a longer retention to alter_table."),
+            ),
+            MetricUnderWay { metric, table } => (
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("metric \"{metric}\" is just being added to \"{table}\""),
+                "Metrics are added one after another.".to_owned(),
+                "See how far it is: SELECT * FROM cumulate.progress;".to_owned(),
+            ),
+            Busy { table, call } => (
+                Code::ERRCODE_LOCK_NOT_AVAILABLE,
+                format!("\"{table}\" has been in use all the time"),
+                "Its columns can change only at a moment when nobody reads it; no reader was made to wait.".to_owned(),
+                call,
+            ),
             Unclosed { day, through, table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("day {day} of {table} is not closed"),
@@ -285,8 +303,8 @@ impl Error {
             ),
             NoRun { id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("run {id} is not a running backfill of this session"),
-                "A backfill's steps are called by procedure cumulate.backfill.".to_owned(),
+                format!("run {id} is not a run of this session"),
+                "The steps of a run are called by procedures cumulate.backfill and cumulate.add_metric.".to_owned(),
                 "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
             ),
             KeyTooLong { table, message } => (

@@ -72,33 +72,47 @@ impl Body {
         Some(self.deparse(node))
     }
 
-    /// The first condition of the WHERE clause as SQL.
-    pub fn first_condition(&self) -> Option<String> {
-        // SAFETY: the planner's form of AND is a BoolExpr with a list of conditions.
-        unsafe {
-            let jointree = (*self.query).jointree;
-            let quals = (*jointree).quals;
-            if quals.is_null() {
+    /// The conditions of the WHERE clause but for the last ones, as SQL; None when there are no others.
+    pub fn conditions_before(&self, last: usize) -> Option<String> {
+        // SAFETY: conditions that are joined by AND are a BoolExpr with a list of them, whatever parentheses were there.
+        let conditions = unsafe {
+            let quals = (*(*self.query).jointree).quals;
+            if quals.is_null() || (*quals).type_ != pg_sys::NodeTag::T_BoolExpr {
                 return None;
             }
-            let mut first = quals;
-            if (*quals).type_ == pg_sys::NodeTag::T_BoolExpr {
-                let and = quals.cast::<pg_sys::BoolExpr>();
-                first = PgList::<pg_sys::Node>::from_pg((*and).args).get_ptr(0)?;
+            let and = quals.cast::<pg_sys::BoolExpr>();
+            if (*and).boolop != pg_sys::BoolExprType::AND_EXPR {
+                return None;
             }
-            Some(self.deparse(first))
+            PgList::<pg_sys::Node>::from_pg((*and).args).iter_ptr().collect::<Vec<_>>()
+        };
+        let ours = &conditions[..conditions.len().saturating_sub(last)];
+        let texts: Vec<String> = ours.iter().map(|condition| self.deparse(*condition)).collect();
+        match texts.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(several.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND ")),
         }
     }
 
     fn deparse(&self, expression: *mut pg_sys::Node) -> String {
-        // SAFETY: the table of the query's only range table entry exists as long as the function does.
-        unsafe {
-            let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*self.query).rtable);
-            let Some(table) = tables.get_ptr(0) else { return String::new() };
-            let name = pg_sys::get_rel_name((*table).relid);
-            let context = pg_sys::deparse_context_for(name, (*table).relid);
-            let text = pg_sys::deparse_expression(expression, context, false, false);
-            CStr::from_ptr(text).to_string_lossy().into_owned()
-        }
+        // SAFETY: the query was read above, and selects from one table.
+        unsafe { deparse(self.query, expression) }
+    }
+}
+
+/// An expression of a query over one table as SQL.
+///
+/// # Safety
+/// An analysed query, whose table exists.
+pub unsafe fn deparse(query: *mut pg_sys::Query, expression: *mut pg_sys::Node) -> String {
+    // SAFETY: by contract.
+    unsafe {
+        let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
+        let Some(table) = tables.get_ptr(0) else { return String::new() };
+        let name = pg_sys::get_rel_name((*table).relid);
+        let context = pg_sys::deparse_context_for(name, (*table).relid);
+        let text = pg_sys::deparse_expression(expression, context, false, false);
+        CStr::from_ptr(text).to_string_lossy().into_owned()
     }
 }

@@ -1,5 +1,7 @@
 //! Expressions that users write, parsed alone and analysed against their source before they are used in SQL.
 
+use super::identity::with_search_path;
+use super::table::Table;
 use crate::error::Error;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
@@ -27,6 +29,21 @@ pub fn analyse(what: &str, expression: &str, rest: &str) -> Result<Analysis, Err
             judge(what, expression, &*query)
         }
     })
+}
+
+/// An expression that has been analysed, as SQL that means the same by the search_path of now, whatever that is.
+pub fn qualified(expression: &str, source: &Table, search_path: &str) -> String {
+    let sql = CString::new(format!("SELECT (\n{expression}\n) FROM {}", source.sql())).unwrap_or_default();
+    // SAFETY: as above; the expression is the query's only column.
+    unsafe {
+        let query = with_search_path(search_path, || {
+            let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+            let raw = PgList::<pg_sys::RawStmt>::from_pg(statements).get_ptr(0).unwrap_or(std::ptr::null_mut());
+            pg_sys::parse_analyze_fixedparams(raw, sql.as_ptr(), std::ptr::null(), 0, std::ptr::null_mut())
+        });
+        let targets = PgList::<pg_sys::TargetEntry>::from_pg((*query).targetList);
+        targets.get_ptr(0).map_or(String::new(), |entry| super::body::deparse(query, (*entry).expr.cast()))
+    }
 }
 
 /// # Safety

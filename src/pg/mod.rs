@@ -12,6 +12,7 @@ pub mod compare;
 pub mod expression;
 pub mod function;
 pub mod identity;
+pub mod lock;
 pub mod memory;
 pub mod process;
 pub mod receiver;

@@ -105,6 +105,12 @@ pub fn parse(json: &str) -> Result<Vec<MetricForm>, MetricsError> {
     Ok(list.0)
 }
 
+/// Reads one metric: its name, and what it maps to.
+pub fn parse_one(name: &str, json: &str) -> Result<MetricForm, MetricsError> {
+    let body: Typed = serde_json::from_str(json).map_err(|error| MetricsError::Form(error.to_string()))?;
+    Ok(MetricForm { name: name.to_owned(), body: body.into() })
+}
+
 /// Writes metrics as they could be typed.
 pub fn write(metrics: &[MetricForm]) -> String {
     let parts: Vec<String> = metrics.iter().map(write_one).collect();
@@ -112,14 +118,17 @@ pub fn write(metrics: &[MetricForm]) -> String {
 }
 
 fn write_one(metric: &MetricForm) -> String {
-    let name = serde_json::Value::from(metric.name.as_str());
+    format!("{}: {}", serde_json::Value::from(metric.name.as_str()), write_body(metric))
+}
+
+/// Writes what a metric's name maps to.
+pub fn write_body(metric: &MetricForm) -> String {
     let plain = MetricBody::from(Typed::Expression(metric.body.value.clone()));
-    let body = if metric.body == plain {
+    if metric.body == plain {
         serde_json::Value::from(metric.body.value.as_str()).to_string()
     } else {
         serde_json::to_string(&metric.body).unwrap_or_default()
-    };
-    format!("{name}: {body}")
+    }
 }
 
 /// A metric's two forms.

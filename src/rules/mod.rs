@@ -10,7 +10,7 @@
 //! | cumulative table | one row per key per snapshot day: arrays and totals |
 //! | window | the number of days in an array; totals exist for each window, arrays have the longest |
 //! | snapshot | all rows of the cumulative table of one day |
-//! | ledger | one row per day: missing, open, closed or frozen |
+//! | ledger | one row per day: missing, open, closed, frozen or dropped |
 //! | clean | closed, and no committed note for that day or an earlier one |
 //! | close a day | make its snapshot |
 //! | late change | an insert, update or delete in the source for a day before today |

@@ -121,7 +121,7 @@ fn tables() -> Vec<Candidate> {
                                                                interval '1 day') AS day (day)
                                WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
                                                  WHERE k.target = d.target AND k.day = day.day::date
-                                                   AND k.state IN ('closed', 'frozen'))) END - DATE '2000-01-01',
+                                                   AND k.state IN ('closed', 'frozen', 'dropped'))) END - DATE '2000-01-01',
                     l.newest_snapshot - DATE '2000-01-01', l.newest_closed - DATE '2000-01-01',
                     (SELECT extract(epoch FROM pg_catalog.min(n.noted_at))::bigint FROM cumulate.note n
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
@@ -140,10 +140,10 @@ fn tables() -> Vec<Candidate> {
              JOIN pg_catalog.pg_class c ON c.oid = d.target
              JOIN pg_catalog.pg_class e ON e.oid = d.source
              CROSS JOIN LATERAL (
-                 SELECT count(*) FILTER (WHERE state IN ('closed', 'frozen') AND day >= d.start_date) AS final_days,
-                        pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_final,
+                 SELECT count(*) FILTER (WHERE state IN ('closed', 'frozen', 'dropped') AND day >= d.start_date) AS final_days,
+                        pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen', 'dropped')) AS newest_final,
                         pg_catalog.max(day) FILTER (WHERE state = 'closed') AS newest_closed,
-                        pg_catalog.max(day) FILTER (WHERE state <> 'missing') AS newest_snapshot
+                        pg_catalog.max(day) FILTER (WHERE state NOT IN ('missing', 'dropped')) AS newest_snapshot
                  FROM cumulate.ledger WHERE target = d.target) AS l
              WHERE s.paused_at IS NULL AND (s.schedule IS NOT NULL OR s.wanted_at IS NOT NULL)
                -- A clock that was set back must not make anybody wait for longer than an hour.

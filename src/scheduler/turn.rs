@@ -15,6 +15,7 @@ use crate::pg::expression::within_key_limit;
 use crate::pg::identity::{self, as_extension, as_owner};
 use crate::pg::spi::Statement;
 use crate::pg::{activity, process, table, transaction};
+use crate::retention;
 use crate::rules::calendar::{Day, days};
 use crate::rules::retry::{self, Verdict};
 use std::time::Instant;
@@ -135,7 +136,7 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
     };
     let today = day_at(unix_now(), &definition.time_zone).unwrap_or(through);
     let through = through.min(today.minus(1));
-    let first = definition.first_live_day(start);
+    let first = backfill::first_wanted(definition, start);
     let entries = ledger::entries(target, first, through);
     let state = |day: Day| entries.iter().find(|entry| entry.day == day).map_or(State::Missing, |entry| entry.state);
     let Some(from) = days(first, through).find(|day| !state(*day).is_final()) else { return Ok(None) };
@@ -148,24 +149,17 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
 }
 
 fn close_days(due: &Due, begun: &Begun, end: Instant, limit: &Limit) -> Result<(), Failure> {
-    let mut next = begun.span.map(|(from, _)| from);
-    let total = begun.span.map_or(0, |(from, to)| to.since(from) + 1);
-    let mut done = 0;
     loop {
-        let day = next.map_or_else(String::new, |day| day.to_string());
-        activity::show(&format!("{} {day} ({}/{total})", due.label, done + 1));
-        let step = transaction::run(limit.left(), || {
-            let step = within_key_limit(&due.label, || backfill::step(begun.id))?;
-            if !step.more {
+        let more = transaction::run(limit.left(), || {
+            let more = within_key_limit(&due.label, || backfill::step(begun.id))?;
+            if !more {
                 settle(due, begun);
             }
-            Ok(step)
+            Ok(more)
         })?;
-        if !step.more {
-            return Ok(());
+        if !more {
+            return drop_old(due, end, limit);
         }
-        done = step.days_done;
-        next = Some(step.through.plus(1));
         if Instant::now() >= end || worker::is_wanted() {
             // What is left is the next run's.
             return transaction::run(None, || {
@@ -175,6 +169,16 @@ fn close_days(due: &Due, begun: &Begun, end: Instant, limit: &Limit) -> Result<(
             });
         }
         process::reload();
+    }
+}
+
+/// Drops snapshots that are older than the table keeps them.
+fn drop_old(due: &Due, end: Instant, limit: &Limit) -> Result<(), Failure> {
+    loop {
+        let dropped = transaction::run(limit.left(), || retention::step(&mut Definition::find(due.target)?))?;
+        if !dropped.more || Instant::now() >= end || worker::is_wanted() {
+            return Ok(());
+        }
     }
 }
 

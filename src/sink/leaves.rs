@@ -1,5 +1,6 @@
 //! The table to name for changes of rows of a day: its partition where that can be written alone.
 
+use super::changes::RowWriter;
 use super::partitions::Partitions;
 use crate::catalog::Definition;
 use crate::pg::table::Table;
@@ -7,14 +8,35 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 use std::collections::HashMap;
 
-pub struct Leaves {
+/// A writer for each partition that rows are changed in.
+pub struct LeafWriters<'a> {
+    definition: &'a Definition,
+    leaves: Leaves,
+    writers: HashMap<Oid, RowWriter>,
+}
+
+impl<'a> LeafWriters<'a> {
+    /// For the definition's value columns.
+    pub fn of(definition: &'a Definition) -> Self {
+        LeafWriters { definition, leaves: Leaves::of(definition), writers: HashMap::new() }
+    }
+
+    /// The writer for rows of a day.
+    pub fn of_day(&mut self, day: Day) -> &mut RowWriter {
+        let table = self.leaves.of_day(day);
+        let definition = self.definition;
+        self.writers.entry(table.oid).or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
+    }
+}
+
+struct Leaves {
     target: Table,
     partitions: Partitions,
     tables: HashMap<Oid, Table>,
 }
 
 impl Leaves {
-    pub fn of(definition: &Definition) -> Self {
+    fn of(definition: &Definition) -> Self {
         Leaves {
             target: definition.target.clone(),
             partitions: Partitions::prepare(definition, &[]),
@@ -22,7 +44,7 @@ impl Leaves {
         }
     }
 
-    pub fn of_day(&mut self, day: Day) -> &Table {
+    fn of_day(&mut self, day: Day) -> &Table {
         if !self.partitions.are_plain() {
             return &self.target;
         }

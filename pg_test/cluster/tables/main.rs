@@ -1,6 +1,7 @@
 //! Cumulative tables of every kind, over the wire: keys, metrics, clocks, sources, rights, and their way through dumps
 //! and upgrades.
 
+mod added_metrics;
 mod additions;
 mod adoption;
 mod clocks;
@@ -13,6 +14,7 @@ mod metrics;
 mod programs;
 mod reads;
 mod reruns;
+mod retention;
 mod rights;
 mod sources;
 mod today;

@@ -1,0 +1,124 @@
+//! The function that aggregates a source: planned when it is made, inlined later, following renames and stopping drops.
+
+use super::blueprint::TimeType;
+use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
+use crate::pg::identity::with_search_path;
+use crate::pg::spi::Statement;
+use crate::pg::table::{Table, ident, literal};
+
+/// What the function is made of. Expressions and filter are read by the search_path that it is made with.
+pub struct Aggregate<'a> {
+    /// Its name as SQL writes it.
+    pub name: String,
+    pub source: &'a Table,
+    pub time_column: &'a str,
+    pub time_type: TimeType,
+    pub time_zone: &'a str,
+    pub filter: Option<String>,
+    pub keys: Vec<KeyColumn>,
+    pub metrics: Vec<MetricColumn>,
+}
+
+/// A key column: its name in the source, and name and type in the tables made of it.
+pub struct KeyColumn {
+    pub source_name: String,
+    pub name: String,
+    pub type_sql: String,
+}
+
+/// A metric: its expression, and its column in the daily table.
+pub struct MetricColumn {
+    pub expression: String,
+    pub name: String,
+    pub type_sql: String,
+}
+
+impl Aggregate<'_> {
+    /// Makes the function, reading expressions by a search_path.
+    pub fn make(&self, search_path: &str) {
+        let create = self.sql();
+        with_search_path(search_path, || run(&create));
+        let name = &self.name;
+        run(&format!("ALTER FUNCTION {name}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
+        let comment = format!("Aggregates {} from one day to another: a row per day and key", self.source.label());
+        run(&format!("COMMENT ON FUNCTION {name}(date, date) IS {}", literal(&comment)));
+    }
+
+    fn sql(&self) -> String {
+        let (day, range) = self.day_and_range();
+        let mut columns = vec![format!("{SNAPSHOT_DATE} date")];
+        let mut values = vec![day];
+        for key in &self.keys {
+            columns.push(format!("{} {}", ident(&key.name), key.type_sql));
+            values.push(ident(&key.source_name));
+        }
+        columns.push(format!("{NUM_EVENTS} bigint"));
+        values.push("pg_catalog.count(*)".to_owned());
+        for metric in &self.metrics {
+            columns.push(format!("{} {}", ident(&metric.name), metric.type_sql));
+            values.push(format!("(\n{}\n)::{}", metric.expression, metric.type_sql));
+        }
+        let positions: Vec<String> = (1..=self.keys.len() + 1).map(|position| position.to_string()).collect();
+        let (from_day, to_day) = (self.unlike("from_day"), self.unlike("to_day"));
+        let filter = self.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
+        format!(
+            "CREATE FUNCTION {}({from_day} date, {to_day} date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
+             SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
+            self.name,
+            columns.join(", "),
+            values.join(", "),
+            self.source.sql(),
+            positions.join(", ")
+        )
+    }
+
+    /// A name that no column has.
+    fn unlike(&self, name: &str) -> String {
+        let keys = self.keys.iter().map(|key| key.name.as_str());
+        let taken: Vec<&str> = keys.chain(self.metrics.iter().map(|metric| metric.name.as_str())).collect();
+        let mut names = std::iter::successors(Some(name.to_owned()), |name| Some(format!("{name}_")));
+        names.find(|name| !taken.contains(&name.as_str())).unwrap_or_default()
+    }
+
+    /// The day of a row, and the condition that its day lies in the range of the arguments.
+    fn day_and_range(&self) -> (String, String) {
+        let time = ident(self.time_column);
+        let zone = literal(self.time_zone);
+        match self.time_type {
+            TimeType::Date => (time.clone(), format!("{time} BETWEEN $1 AND $2")),
+            TimeType::Timestamp => (
+                format!("{time}::pg_catalog.date"),
+                format!("{time} >= $1::timestamp AND {time} < ($2 + 1)::timestamp"),
+            ),
+            TimeType::TimestampTz => {
+                let day = format!("({time} AT TIME ZONE {zone})::date");
+                // The offset from UTC around a day's ends bounds the instants of the day, whatever clocks do there.
+                let offset = |day: &str| {
+                    format!("(({day})::timestamp AT TIME ZONE 'UTC' AT TIME ZONE {zone} - ({day})::timestamp)")
+                };
+                let first = format!("greatest({}, {})", offset("$1 - 1"), offset("$1 + 1"));
+                let last = format!("least({}, {})", offset("$2"), offset("$2 + 2"));
+                let range = format!(
+                    "{time} >= ($1::timestamp - {first}) AT TIME ZONE 'UTC'
+                     AND {time} < (($2 + 1)::timestamp - {last}) AT TIME ZONE 'UTC' AND {day} BETWEEN $1 AND $2"
+                );
+                (day, range)
+            }
+        }
+    }
+}
+
+impl TimeType {
+    /// How many of the function's conditions pre-select rows by their time; the filter's come before them.
+    pub fn range_conditions(self) -> usize {
+        match self {
+            TimeType::Date => 1,
+            TimeType::Timestamp => 2,
+            TimeType::TimestampTz => 3,
+        }
+    }
+}
+
+fn run(sql: &str) {
+    Statement::new(sql).run();
+}

@@ -1,0 +1,37 @@
+//! Locks that nobody has to queue behind.
+
+use super::transaction::nap;
+use pgrx::pg_sys::{self, Oid};
+use std::time::{Duration, Instant};
+
+/// How long to wait between tries, in milliseconds.
+const BETWEEN_TRIES: i64 = 20;
+
+/// Takes ACCESS EXCLUSIVE locks on all of these tables, or on none; false when that was not possible in time. A plain
+/// LOCK would stand in the queue, and every later reader behind it, for as long as one reader is at work.
+pub fn all_for_itself(tables: &[Oid], patience: Duration) -> bool {
+    let began = Instant::now();
+    loop {
+        if try_all(tables) {
+            return true;
+        }
+        if began.elapsed() >= patience {
+            return false;
+        }
+        nap(BETWEEN_TRIES);
+    }
+}
+
+fn try_all(tables: &[Oid]) -> bool {
+    let mode = pg_sys::AccessExclusiveLock as i32;
+    for (index, table) in tables.iter().enumerate() {
+        // SAFETY: locks are given back in this transaction, before anything was done under them, or by its end.
+        unsafe {
+            if !pg_sys::ConditionalLockRelationOid(*table, mode) {
+                tables[..index].iter().for_each(|table| pg_sys::UnlockRelationOid(*table, mode));
+                return false;
+            }
+        }
+    }
+    true
+}
