@@ -22,6 +22,10 @@ pub enum Call {
     Restate(i64, i64),
     /// Restates exactly the days that have changed.
     RestateChanged,
+    /// Keeps snapshots from that day on and drops the others.
+    KeepFrom(i64),
+    /// Keeps snapshots for ever from now on.
+    KeepAll,
 }
 
 impl Action {
@@ -43,6 +47,8 @@ impl Call {
             Call::ApplyLate => "apply_late",
             Call::Restate(..) => "restate",
             Call::RestateChanged => "restate what changed",
+            Call::KeepFrom(_) => "retention",
+            Call::KeepAll => "no retention",
         }
     }
 }
@@ -63,6 +69,8 @@ pub fn any_call() -> impl Strategy<Value = Call> {
         2 => Just(Call::ApplyLate),
         1 => any_days().prop_map(|(from, to)| Call::Restate(from, to)),
         3 => Just(Call::RestateChanged),
+        1 => (0..DAYS).prop_map(Call::KeepFrom),
+        1 => Just(Call::KeepAll),
     ]
 }
 

@@ -40,6 +40,10 @@ struct State {
     start: Option<Day>,
     /// The newest day that the engine may have aggregated.
     aggregated: Option<Day>,
+    /// Snapshots are kept from that day on.
+    keep_from: Option<Day>,
+    /// Days whose snapshots were dropped, or will not be made for their age.
+    dropped: BTreeSet<Day>,
 }
 
 impl<'a> World<'a> {
@@ -169,7 +173,38 @@ impl<'a> World<'a> {
                     _ => Ok(()),
                 }
             }
+            Call::KeepFrom(number) => self.keep(Some(self.form.season.day(number)), name),
+            Call::KeepAll => self.keep(None, name),
         }
+    }
+
+    fn keep(&mut self, from: Option<Day>, name: &'static str) -> Result<(), String> {
+        let (target, zone) = (literal(&self.schema.target), literal(self.form.season.zone));
+        let retention = from.map_or("'0'".to_owned(), |day| {
+            format!("make_interval(days => (clock_timestamp() AT TIME ZONE {zone})::date - DATE '{day}')")
+        });
+        run(&mut self.client, &format!("SELECT cumulate.alter_table({target}, retention => {retention})"))?;
+        self.seen.count(name);
+        self.state.keep_from = from;
+        self.state.dropped.retain(|day| from.is_some_and(|from| *day < from));
+        let dropped = self.number(&format!("SELECT cumulate.apply_retention({target})"))?;
+        let expected = self.drop_old();
+        if dropped == expected { Ok(()) } else { Err(format!("{dropped} days were dropped, not {expected}")) }
+    }
+
+    /// Days that are too old: those without a snapshot, and those with one but for the window before the newest.
+    fn drop_old(&mut self) -> i64 {
+        let (Some(from), Some(start)) = (self.state.keep_from, self.state.start) else { return 0 };
+        let State { ledger, dropped, .. } = &mut self.state;
+        let before = dropped.len();
+        let window = self.form.windows.iter().max().expect("a definition has a window");
+        let last = ledger.closed().last().map(|newest| from.min(*newest - chrono::Days::new(*window as u64)));
+        let old = start.iter_days().take_while(|day| *day < from);
+        dropped.extend(old.filter(|day| !ledger.closed().contains(day) || last.is_some_and(|last| *day < last)));
+        if let Some(last) = last {
+            ledger.drop_before(last);
+        }
+        (dropped.len() - before) as i64
     }
 
     fn populate(&mut self, day: Day) -> Result<(), String> {
@@ -184,7 +219,7 @@ impl<'a> World<'a> {
     }
 
     fn close(&mut self, day: Day, name: &'static str) -> Result<(), String> {
-        if !self.may_close(day) {
+        if !self.may_close(day) || self.state.dropped.contains(&day) {
             return Ok(());
         }
         let late = self.state.ledger.changed().range(..=day).next().is_some() && !self.state.ledger.closed().is_empty();
@@ -206,6 +241,9 @@ impl<'a> World<'a> {
         run(&mut self.client, &format!("{verb}({}, '{from}', '{to}')", literal(&self.schema.target)))?;
         self.seen.count(name);
         from.iter_days().take_while(|day| *day <= to).for_each(|day| self.closed(day));
+        if name == "backfill" {
+            self.drop_old();
+        }
         Ok(())
     }
 
@@ -222,6 +260,9 @@ impl<'a> World<'a> {
     fn closed(&mut self, day: Day) {
         self.state.aggregated = self.state.aggregated.max(Some(day));
         match self.form.late {
+            // A dropped day counts as done; what was noted up to it is repaired all the same.
+            Late::Trigger if self.state.dropped.contains(&day) => self.state.ledger.settle(Day::MIN, day),
+            Late::Scan | Late::None if self.state.dropped.contains(&day) => {}
             Late::Trigger => self.state.ledger.close(day),
             Late::Scan | Late::None => self.state.ledger.close_without_notes(day),
         }
