@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo stop test test-quick lint install installcheck clean distclean
+.PHONY: all build help demo stop test test-quick test-mutants soak lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -24,6 +24,12 @@ test: ## every test
 
 test-quick: ## pure, in-backend and regress tests, for everyday use
 	@scripts/test.sh quick
+
+test-mutants: ## faults that the tests must find; MUTANTS="name ..." for some of them
+	@scripts/mutants.sh $(MUTANTS)
+
+soak: ## the law for an hour, or PG_CUMULATE_LAW_SECONDS
+	@scripts/soak.sh
 
 lint: ## format, clippy, rules of the house, licences
 	@scripts/lint.sh

@@ -17,6 +17,7 @@ main() {
     stage "clippy, the test crate" "mend what clippy says" clippy -p pg_cumulate_tests
     stage "rules of the house" "see the first lines of scripts/house_rules.py" python3 "$here/house_rules.py" src
     stage "licences" "take another crate, or add a permissive licence to scripts/licences.py" check_licences
+    stage "mutants" "adapt the mutants that are named to the sources" "$here/mutants.sh" --check
     stage "shell scripts" "mend what is said of the script" check_scripts
 }
 

@@ -232,7 +232,12 @@ pub fn check_transaction() -> Result<(), Error> {
 /// Takes the lock of the definition and reads it again, for it may have changed meanwhile; its start date.
 pub fn lock(definition: &mut Definition) -> Result<Day, Error> {
     definition.lock();
-    *definition = Definition::find(definition.target.oid)?;
+    let found = Definition::find(definition.target.oid);
+    *definition = found.map_err(|error| match error {
+        // Dropped while we waited: it has no name any more.
+        Error::NotACumulativeTable { .. } => Error::NotACumulativeTable { name: definition.target.label() },
+        other => other,
+    })?;
     start(definition)
 }
 

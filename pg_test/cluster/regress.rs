@@ -1,18 +1,31 @@
-//! What a user types and reads: pg_regress over `schedule`, `sql` and `expected`.
+//! What a user types and reads: pg_regress over `schedule`, `sql` and `expected`; the same for several sessions at once:
+//! pg_isolation_regress over `specs`.
 //!
 //! Results go below Cargo's temporary folder for tests. The server cannot read the checkout, so no test uses a
 //! server-side COPY.
 
-use pg_cumulate_tests::{Cluster, Regress, Tester};
+use pg_cumulate_tests::{Ask, Cluster, Regress, Tester};
 use std::path::Path;
 
 #[test]
 fn what_a_user_types_gives_the_expected_output() {
     let cluster = Cluster::builder().conf("cumulate.enabled = off").start();
+    pass(&cluster, Tester::Regress, "schedule", None);
+}
+
+#[test]
+fn sessions_at_once_take_the_expected_turns() {
+    let cluster = Cluster::builder().conf("cumulate.enabled = off").conf("cumulate.create_sales = off").start();
+    let database = cluster.database();
+    database.connect().run(include_str!("../specs/common.sql"));
+    pass(&cluster, Tester::Isolation, "specs/schedule", Some(database.name()));
+}
+
+fn pass(cluster: &Cluster, tester: Tester, schedule: &str, database: Option<&str>) {
     let input = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("regress");
-    let regress = Regress { tester: Tester::Regress, input, schedule: &input.join("schedule"), output: &output };
-    match regress.run(&cluster) {
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{tester:?}").to_lowercase());
+    let tests = Regress { tester, input, schedule: &input.join(schedule), output: &output, database };
+    match tests.run(cluster) {
         Ok(said) => println!("{said}"),
         Err(differences) => panic!("{differences}"),
     }

@@ -24,6 +24,8 @@ pub struct Regress<'a> {
     pub schedule: &'a Path,
     /// A folder for results, made anew.
     pub output: &'a Path,
+    /// A database to work in; without one an empty one is made.
+    pub database: Option<&'a str>,
 }
 
 impl Regress<'_> {
@@ -44,7 +46,10 @@ impl Regress<'_> {
         command.arg(format!("--schedule={}", self.schedule.display()));
         command.arg(format!("--host={}", cluster.folder().display()));
         command.arg(format!("--port={}", cluster.port()));
-        command.args(["--user=postgres", "--dbname=regression"]);
+        command.arg("--user=postgres").arg(format!("--dbname={}", self.database.unwrap_or("regression")));
+        if self.database.is_some() {
+            command.arg("--use-existing");
+        }
         let output = command.output().unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         if output.status.success() { Ok(said) } else { Err(said + "\n" + &self.differences()) }

@@ -1,6 +1,7 @@
 //! One step: a change of the source, or a call of the engine.
 
 use crate::change::{self, Change};
+use crate::form::Form;
 use crate::moment::DAYS;
 use proptest::prelude::*;
 
@@ -29,9 +30,9 @@ pub enum Call {
 }
 
 impl Action {
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self, form: &Form) -> &'static str {
         match self {
-            Action::Change(change) => change.name(),
+            Action::Change(change) => change.name(form),
             Action::Call(call) => call.name(),
         }
     }

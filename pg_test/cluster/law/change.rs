@@ -1,6 +1,7 @@
 //! Changes of the source, in every form in which rows come and go.
 
 use crate::event::{self, NewEvent};
+use crate::form::Form;
 use crate::moment::{self, Moment};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ pub enum Way {
     Values,
     Copy,
     Merge,
-    /// INSERT … ON CONFLICT DO UPDATE, half of the rows onto rows that are there.
+    /// INSERT … ON CONFLICT DO UPDATE, half of the rows onto rows that are there, when the source has a key.
     Upsert,
     /// Straight into a partition, when the source has some.
     Leaf,
@@ -58,19 +59,42 @@ pub enum Setting {
 }
 
 impl Change {
-    pub fn name(&self) -> &'static str {
+    /// What is counted: an update that may move rows to another partition is one of its own.
+    pub fn name(&self, form: &Form) -> &'static str {
         match self {
-            Change::Insert { way: Way::Values, .. } => "insert",
-            Change::Insert { way: Way::Copy, .. } => "insert by copy",
-            Change::Insert { way: Way::Merge, .. } => "insert by merge",
-            Change::Insert { way: Way::Upsert, .. } => "insert on conflict",
-            Change::Insert { way: Way::Leaf, .. } => "insert into a partition",
-            Change::Insert { way: Way::Replica, .. } => "insert as replica",
+            Change::Insert { way, .. } => way.in_form(form).name(),
+            Change::Update { setting: Setting::Keep(_), .. } if form.partitioned_source => {
+                "update of the partition key"
+            }
             Change::Update { .. } => "update",
             Change::Delete { .. } => "delete",
             Change::DeleteKey { .. } => "delete a key",
             Change::DeleteFirstDay { .. } => "delete a first day",
             Change::Truncate => "truncate",
+        }
+    }
+}
+
+impl Way {
+    /// This way, or plain INSERT where the source or the role does not have it.
+    pub fn in_form(self, form: &Form) -> Way {
+        let possible = match self {
+            Way::Upsert => !form.partitioned_source,
+            Way::Leaf => form.partitioned_source,
+            Way::Replica => !form.ordinary_owner,
+            Way::Values | Way::Copy | Way::Merge => true,
+        };
+        if possible { self } else { Way::Values }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Values => "insert",
+            Way::Copy => "insert by copy",
+            Way::Merge => "insert by merge",
+            Way::Upsert => "insert on conflict",
+            Way::Leaf => "insert into a partition",
+            Way::Replica => "insert as replica",
         }
     }
 }
@@ -93,9 +117,9 @@ fn any_way() -> impl Strategy<Value = Way> {
         6 => Just(Way::Values),
         1 => Just(Way::Copy),
         1 => Just(Way::Merge),
-        1 => Just(Way::Upsert),
-        1 => Just(Way::Leaf),
-        1 => Just(Way::Replica),
+        2 => Just(Way::Upsert),
+        2 => Just(Way::Leaf),
+        2 => Just(Way::Replica),
     ]
 }
 
@@ -105,6 +129,6 @@ fn any_setting() -> impl Strategy<Value = Setting> {
         2 => event::keys().prop_map(Setting::Keys),
         2 => prop::option::weighted(0.8, -20..100).prop_map(Setting::Amount),
         1 => prop::option::weighted(0.8, select(&["sell", "return"][..])).prop_map(Setting::Kind),
-        1 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
+        3 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
     ]
 }

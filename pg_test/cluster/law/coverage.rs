@@ -1,7 +1,7 @@
 //! What the cases have covered.
 
 use crate::case::Case;
-use crate::form::{Idle, Late};
+use crate::form::{Idle, Late, Sink};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -29,6 +29,7 @@ pub struct Coverage {
     operations: BTreeMap<&'static str, u64>,
     combinations: BTreeMap<(Idle, &'static str), u64>,
     late: BTreeMap<Late, u64>,
+    sinks: BTreeMap<Sink, u64>,
     first_moved: u64,
     repaired: u64,
     aborted: u64,
@@ -37,7 +38,11 @@ pub struct Coverage {
 /// The long form asks for this much.
 const OF_EACH_OPERATION: u64 = 500;
 const OF_EACH_COMBINATION: u64 = 50;
+/// The kinds there are of each, as one that never came is not among the counted.
+const OPERATIONS: usize = 25;
 const COMBINATIONS: usize = 9;
+const LATE_MODES: usize = 4;
+const SINKS: usize = 3;
 const PERCENT_FIRST_MOVED: u64 = 30;
 const PERCENT_REPAIRED: u64 = 20;
 const PERCENT_ABORTED: u64 = 10;
@@ -50,6 +55,7 @@ impl Coverage {
         }
         *self.combinations.entry((case.form.idle, case.form.partition_by)).or_default() += 1;
         *self.late.entry(case.form.late).or_default() += 1;
+        *self.sinks.entry(case.form.sink).or_default() += 1;
         self.first_moved += u64::from(seen.first_moved);
         self.repaired += u64::from(seen.repaired);
         self.aborted += u64::from(seen.aborted);
@@ -57,22 +63,30 @@ impl Coverage {
 
     pub fn assert_complete(&self) {
         let mut missing = Vec::new();
-        let rare = self.operations.iter().filter(|(_, count)| **count < OF_EACH_OPERATION);
-        missing.extend(rare.map(|(name, count)| format!("{name}: {count} of {OF_EACH_OPERATION}")));
-        let rare = self.combinations.iter().filter(|(_, count)| **count < OF_EACH_COMBINATION);
-        missing.extend(rare.map(|(pair, count)| format!("{pair:?}: {count} of {OF_EACH_COMBINATION}")));
-        if self.combinations.len() < COMBINATIONS {
-            missing.push(format!("{} of {COMBINATIONS} combinations", self.combinations.len()));
-        }
+        missing.extend(rare(&self.operations, OPERATIONS, OF_EACH_OPERATION));
+        missing.extend(rare(&self.combinations, COMBINATIONS, OF_EACH_COMBINATION));
+        missing.extend(rare(&self.late, LATE_MODES, OF_EACH_COMBINATION));
+        missing.extend(rare(&self.sinks, SINKS, OF_EACH_COMBINATION));
         let shares = [
             ("first days moved", self.first_moved, PERCENT_FIRST_MOVED),
             ("repairs that wrote rows", self.repaired, PERCENT_REPAIRED),
             ("aborts", self.aborted, PERCENT_ABORTED),
         ];
-        let rare = shares.iter().filter(|(_, count, percent)| count * 100 < self.cases * percent);
-        missing.extend(rare.map(|(name, count, percent)| format!("{name}: {count} cases, less than {percent} %")));
+        let few = shares.iter().filter(|(_, count, percent)| count * 100 < self.cases * percent);
+        missing.extend(few.map(|(name, count, percent)| format!("{name}: {count} cases, less than {percent} %")));
         assert!(missing.is_empty(), "covered too little in {} cases:\n{}", self.cases, missing.join("\n"));
     }
+}
+
+/// What was counted less often than it should be, or never.
+fn rare<K: fmt::Debug>(counted: &BTreeMap<K, u64>, kinds: usize, least: u64) -> Vec<String> {
+    let few = counted.iter().filter(|(_, count)| **count < least);
+    let mut told: Vec<String> = few.map(|(kind, count)| format!("{kind:?}: {count} of {least}")).collect();
+    if counted.len() != kinds {
+        let seen: Vec<&K> = counted.keys().collect();
+        told.push(format!("{} kinds of {kinds}: {seen:?}", counted.len()));
+    }
+    told
 }
 
 impl fmt::Display for Coverage {
@@ -86,6 +100,9 @@ impl fmt::Display for Coverage {
         }
         for (late, count) in &self.late {
             writeln!(f, "  {count:>6}  definitions with late changes noted by {late:?}")?;
+        }
+        for (sink, count) in &self.sinks {
+            writeln!(f, "  {count:>6}  definitions whose rows go by {sink:?}")?;
         }
         let shares =
             [("moved a first day", self.first_moved), ("repaired rows", self.repaired), ("aborted", self.aborted)];

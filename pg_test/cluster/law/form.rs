@@ -29,6 +29,7 @@ pub struct Form {
     pub partitioned_source: bool,
     /// The table belongs to a role without superuser.
     pub ordinary_owner: bool,
+    pub sink: Sink,
 }
 
 /// Shape and expire_idle, of which only three pairs exist.
@@ -42,8 +43,19 @@ pub enum Idle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Late {
     Trigger,
+    /// With a lookback that reaches every day.
     Scan,
+    /// With a lookback of a day, which reaches none of the days here.
+    ScanYesterday,
     None,
+}
+
+/// How rows get into the tables: past the executor, or by INSERT because of something of the owner's on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sink {
+    Bulk,
+    InsertForTrigger,
+    InsertForDefault,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +65,8 @@ pub enum Filter {
     NotReturned,
     LargeOrFree,
 }
+
+const LONGEST_LOOKBACK: usize = 3660;
 
 const WINDOWS: &[&[usize]] = &[&[7], &[1], &[3, 7], &[5, 1, 2], &[28, 7], &[60], &[2]];
 
@@ -67,7 +81,7 @@ impl Form {
         format!(
             "SELECT cumulate.create_table({}, {}, {}, ARRAY[{}], {},
                 windows => '{{{}}}', start_date => {start}, time_zone => {zone}, filter => {},
-                shape => '{}', expire_idle => {}, late => '{}', partition_by => '{}')",
+                shape => '{}', expire_idle => {}, late => '{}', lookback => {}, partition_by => '{}')",
             literal(&schema.target),
             literal(&schema.source),
             literal(schema.time_column),
@@ -78,6 +92,7 @@ impl Form {
             if self.shape() == Shape::Ragged { "ragged" } else { "padded" },
             self.expire_idle(),
             self.late.sql(),
+            self.late.lookback(),
             self.partition_by,
         )
     }
@@ -116,9 +131,13 @@ impl Late {
     fn sql(self) -> &'static str {
         match self {
             Late::Trigger => "trigger",
-            Late::Scan => "scan",
+            Late::Scan | Late::ScanYesterday => "scan",
             Late::None => "none",
         }
+    }
+
+    fn lookback(self) -> usize {
+        if self == Late::Scan { LONGEST_LOOKBACK } else { 1 }
     }
 }
 
@@ -146,24 +165,30 @@ impl Filter {
 pub fn any() -> impl Strategy<Value = Form> {
     let idle = select(&[Idle::Ragged, Idle::Padded, Idle::PaddedExpiring][..]);
     let partition_by = select(&["month", "day", "none"][..]);
-    let late = prop_oneof![3 => Just(Late::Trigger), 1 => Just(Late::Scan), 1 => Just(Late::None)];
+    let late = prop_oneof![
+        6 => Just(Late::Trigger), 2 => Just(Late::Scan), 1 => Just(Late::ScanYesterday), 1 => Just(Late::None)
+    ];
     let filter = select(&[Filter::None, Filter::Kept, Filter::NotReturned, Filter::LargeOrFree][..]);
     let times = (moment::any_time_type(), moment::any_season(), prop::option::weighted(0.75, 0..5i64));
-    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.25), prop::bool::ANY);
-    (key::any_columns(), times, metric::any_metrics(), select(WINDOWS), idle, partition_by, late, filter, flags)
-        .prop_map(|(keys, (time, season, start), metrics, windows, idle, partition_by, late, filter, flags)| Form {
-            keys,
-            time,
-            season,
-            start,
-            metrics,
-            windows,
-            idle,
-            partition_by,
-            late,
-            filter,
-            zone_of_session: flags.0,
-            partitioned_source: flags.1,
-            ordinary_owner: flags.2,
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), prop::bool::ANY);
+    let sink = prop_oneof![2 => Just(Sink::Bulk), 1 => Just(Sink::InsertForTrigger), 1 => Just(Sink::InsertForDefault)];
+    (key::any_columns(), times, metric::any_metrics(), select(WINDOWS), idle, partition_by, (late, sink), filter, flags)
+        .prop_map(|(keys, (time, season, start), metrics, windows, idle, partition_by, (late, sink), filter, flags)| {
+            Form {
+                keys,
+                time,
+                season,
+                start,
+                metrics,
+                windows,
+                idle,
+                partition_by,
+                late,
+                filter,
+                zone_of_session: flags.0,
+                partitioned_source: flags.1,
+                ordinary_owner: flags.2,
+                sink,
+            }
         })
 }

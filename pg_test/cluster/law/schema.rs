@@ -1,7 +1,7 @@
 //! The tables of one case, in a schema of its own.
 
 use crate::event::{COLUMN_TYPES, COLUMNS};
-use crate::form::Form;
+use crate::form::{Form, Sink};
 use pg_cumulate_tests::{Reader, ident};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,6 +50,38 @@ impl Schema {
         } else {
             commands.push(format!("CREATE TABLE {} ({columns}, PRIMARY KEY (id))", self.source));
         }
+        commands
+    }
+
+    /// The commands after which rows go the way of the form's sink.
+    pub fn make_sink(&self, form: &Form, daily: &str) -> Vec<String> {
+        let on_both = |command: &dyn Fn(&str) -> String| [self.target.as_str(), daily].map(command).to_vec();
+        match form.sink {
+            Sink::Bulk => Vec::new(),
+            Sink::InsertForDefault => {
+                on_both(&|table| format!("ALTER TABLE {table} ADD COLUMN remark text DEFAULT ''"))
+            }
+            Sink::InsertForTrigger => {
+                let function = format!("{}.look_on()", self.name);
+                let mut commands = vec![format!(
+                    "CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+                )];
+                commands.extend(on_both(&|table| {
+                    format!("CREATE TRIGGER look_on AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}")
+                }));
+                commands
+            }
+        }
+    }
+
+    /// The commands that drop what is left without the cumulative table.
+    pub fn drop(&self, form: &Form) -> Vec<String> {
+        let mut commands = vec![format!("DROP TABLE {}", self.source)];
+        if form.sink == Sink::InsertForTrigger {
+            commands.push(format!("DROP FUNCTION {}.look_on()", self.name));
+        }
+        // Without CASCADE, so that a leftover of the engine is seen.
+        commands.push(format!("DROP SCHEMA {}", self.name));
         commands
     }
 

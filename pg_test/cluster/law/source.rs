@@ -44,13 +44,13 @@ impl Source<'_> {
         Entry { key, day: row.get(1), event }
     }
 
-    /// Makes the change; `rows` is what the source holds before.
-    pub fn change(&self, client: &mut Client, change: &Change, rows: &Rows) -> Result<(), String> {
+    /// Makes the change; `rows` is what the source holds before. False when there was nothing to change.
+    pub fn change(&self, client: &mut Client, change: &Change, rows: &Rows) -> Result<bool, String> {
         match change {
-            Change::Insert { way, events } => self.insert(client, *way, events, rows),
+            Change::Insert { way, events } => self.insert(client, way.in_form(self.form), events, rows).map(|()| true),
             other => match self.command(other, rows) {
-                Some(sql) => run(client, &sql),
-                None => Ok(()),
+                Some(sql) => run(client, &sql).map(|()| true),
+                None => Ok(false),
             },
         }
     }
@@ -113,12 +113,12 @@ impl Source<'_> {
                      WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({columns})"
                 ),
             ),
-            Way::Upsert if !self.form.partitioned_source => run(client, &self.upsert(events, rows)),
-            Way::Leaf if self.form.partitioned_source => self.insert_into_leaves(client, events),
-            Way::Replica if !self.form.ordinary_owner => {
+            Way::Upsert => run(client, &self.upsert(events, rows)),
+            Way::Leaf => self.insert_into_leaves(client, events),
+            Way::Replica => {
                 run(client, &format!("SET session_replication_role = replica; {plain}; RESET session_replication_role"))
             }
-            _ => run(client, &plain),
+            Way::Values => run(client, &plain),
         }
     }
 

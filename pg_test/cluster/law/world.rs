@@ -8,7 +8,7 @@ use crate::form::{Form, Late};
 use crate::operation::{Ending, Operation, Step};
 use crate::schema::Schema;
 use crate::source::{Rows, Source, changed_days, run};
-use pg_cumulate_tests::model::{Day, Entry, Ledger, differences, snapshot};
+use pg_cumulate_tests::model::{Day, Entry, Ledger, StoredRow, differences, snapshot};
 use pg_cumulate_tests::{Ask, Database, Refusal, literal};
 use postgres::Client;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,9 @@ struct World<'a> {
     form: &'a Form,
     schema: &'a Schema,
     state: State,
+    /// The snapshots after the operation before, and the days that were closed then.
+    stored: BTreeMap<Day, Vec<StoredRow>>,
+    closed: BTreeSet<Day>,
     seen: Seen,
 }
 
@@ -57,8 +60,21 @@ impl<'a> World<'a> {
         // What the table does later must not depend on the session.
         run(&mut client, "SET timezone = 'Pacific/Honolulu'")?;
         let state = State { start: form.start.map(|number| form.season.day(number)), ..State::default() };
-        let mut world = World { client, form, schema, state, seen: Seen::default() };
+        let mut world = World {
+            client,
+            form,
+            schema,
+            state,
+            stored: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            seen: Seen::default(),
+        };
         world.check_columns()?;
+        let daily = format!("SELECT daily FROM cumulate.tables WHERE target = {}::regclass", literal(&schema.target));
+        let daily = world.client.lines(&daily).concat();
+        for command in schema.make_sink(form, &daily) {
+            run(&mut world.client, &command)?;
+        }
         Ok(world)
     }
 
@@ -127,15 +143,17 @@ impl<'a> World<'a> {
             Action::Change(change) => {
                 let source = self.source();
                 let before = source.rows(&mut self.client);
-                source.change(&mut self.client, change, &before)?;
+                if !source.change(&mut self.client, change, &before)? {
+                    return Ok(());
+                }
                 let after = source.rows(&mut self.client);
-                self.seen.count(action.name());
+                self.seen.count(action.name(self.form));
                 self.seen.first_moved |=
                     !self.state.ledger.closed().is_empty() && self.first_days_differ(&before, &after);
                 changed_days(&before, &after).into_iter().for_each(|day| self.note(day));
                 Ok(())
             }
-            Action::Call(call) => self.call(*call, action.name()),
+            Action::Call(call) => self.call(*call, action.name(self.form)),
         }
     }
 
@@ -222,11 +240,9 @@ impl<'a> World<'a> {
         if !self.may_close(day) || self.state.dropped.contains(&day) {
             return Ok(());
         }
-        let late = self.state.ledger.changed().range(..=day).next().is_some() && !self.state.ledger.closed().is_empty();
         let rows = self.number(&format!("SELECT cumulate.cumulate_day({}, '{day}')", literal(&self.schema.target)))?;
         self.closed(day);
         self.seen.count(name);
-        self.seen.repaired |= late && self.form.late == Late::Trigger;
         let stored = format!("SELECT count(*) FROM {} WHERE snapshot_date = '{day}'", self.schema.target);
         let stored: i64 = self.client.value(&stored);
         if rows == stored { Ok(()) } else { Err(format!("cumulate_day reported {rows} rows and stored {stored}")) }
@@ -264,18 +280,29 @@ impl<'a> World<'a> {
             Late::Trigger if self.state.dropped.contains(&day) => self.state.ledger.settle(Day::MIN, day),
             Late::Scan | Late::None if self.state.dropped.contains(&day) => {}
             Late::Trigger => self.state.ledger.close(day),
-            Late::Scan | Late::None => self.state.ledger.close_without_notes(day),
+            Late::Scan | Late::ScanYesterday | Late::None => self.state.ledger.close_without_notes(day),
+        }
+        self.scanned();
+    }
+
+    /// Every look of a table that scans repairs all days up to its newest snapshot.
+    fn scanned(&mut self) {
+        let newest = self.state.ledger.closed().last().copied().filter(|_| self.form.late == Late::Scan);
+        if let Some(newest) = newest {
+            self.state.ledger.settle(Day::MIN, newest);
         }
     }
 
     fn apply_late(&mut self) -> Result<(), String> {
-        if self.form.late != Late::Trigger {
+        if !matches!(self.form.late, Late::Trigger | Late::Scan) {
             return Ok(());
         }
-        let changed = self.number(&format!("SELECT cumulate.apply_late({})", literal(&self.schema.target)))?;
+        self.number(&format!("SELECT cumulate.apply_late({})", literal(&self.schema.target)))?;
         self.seen.count("apply_late");
-        self.seen.repaired |= changed > 0;
-        self.state.ledger.settle_all();
+        match self.form.late {
+            Late::Trigger => self.state.ledger.settle_all(),
+            _ => self.scanned(),
+        }
         Ok(())
     }
 
@@ -284,9 +311,8 @@ impl<'a> World<'a> {
             return Ok(());
         }
         let target = literal(&self.schema.target);
-        let changed = self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}')"))?;
+        self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}')"))?;
         self.seen.count(name);
-        self.seen.repaired |= changed > 0;
         self.state.aggregated = self.state.aggregated.max(Some(to));
         self.state.ledger.settle(from, to);
         Ok(())
@@ -295,7 +321,7 @@ impl<'a> World<'a> {
     /// Every closed, clean day is the snapshot of the law, no other day has rows, and verify finds nothing.
     fn check(&mut self) -> Result<(), String> {
         let stored = self.schema.reader(self.form).snapshots(&mut self.client);
-        let mut stored = stored.map_err(|error| format!("the table cannot be read: {error:?}"))?;
+        let stored = stored.map_err(|error| format!("the table cannot be read: {error:?}"))?;
         let mut found = Vec::new();
         if let Some(start) = self.state.start {
             let entries: Vec<Entry<_>> = self.source().rows(&mut self.client).into_values().collect();
@@ -306,10 +332,19 @@ impl<'a> World<'a> {
                 found.extend(differences(day, &self.form.metric_names(), &expected, rows));
             }
         }
-        stored.retain(|day, _| !self.state.ledger.closed().contains(day));
-        found.extend(stored.keys().map(|day| format!("{day}: never closed, but has rows")));
+        let strange = stored.keys().filter(|day| !self.state.ledger.closed().contains(day));
+        found.extend(strange.map(|day| format!("{day}: never closed, but has rows")));
         found.extend(self.verify());
+        self.remember(stored);
         if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+    }
+
+    /// A snapshot that was there before and is another now has been repaired.
+    fn remember(&mut self, mut stored: BTreeMap<Day, Vec<StoredRow>>) {
+        stored.values_mut().for_each(|rows| rows.sort_by(|one, other| one.key.cmp(&other.key)));
+        let closed = std::mem::replace(&mut self.closed, self.state.ledger.closed().clone());
+        self.seen.repaired |= closed.iter().any(|day| self.stored.get(day) != stored.get(day));
+        self.stored = stored;
     }
 
     /// Notes keep verify from days that wait for a repair; without notes the caller has to.
@@ -338,9 +373,9 @@ impl<'a> World<'a> {
 
     fn drop_table(mut self) -> Result<Seen, String> {
         run(&mut self.client, &format!("SELECT cumulate.drop_table({})", literal(&self.schema.target)))?;
-        run(&mut self.client, &format!("DROP TABLE {}", self.schema.source))?;
-        // Without CASCADE, so that a leftover of the engine is seen.
-        run(&mut self.client, &format!("DROP SCHEMA {}", self.schema.name))?;
+        for command in self.schema.drop(self.form) {
+            run(&mut self.client, &command)?;
+        }
         Ok(self.seen)
     }
 }
