@@ -26,7 +26,7 @@ pub fn through<T>(table: &str, first: Day, last: Day, work: impl FnOnce() -> T) 
         }
         outermost
     });
-    let _end = outermost.then_some(End);
+    let _end = outermost.then(|| End);
     work()
 }
 
