@@ -31,6 +31,7 @@ macro_rules! documents {
 
 documents! {
     readme: "README.md",
+    scheduler: "docs/scheduler.md",
     tables: "docs/tables.md"
 }
 
