@@ -32,6 +32,8 @@ COMMENT ON FUNCTION cumulate.generate_events IS
     'Writes mock events into a table with columns product_id, event_type and event_date; returns how many';
 COMMENT ON FUNCTION cumulate.create_sales_pipeline IS
     'Makes the sales pipeline in a schema: events, daily counts, a cumulative table and wrappers; returns the cumulative table';
+COMMENT ON FUNCTION cumulate.writers IS
+    'Transactions that have written to the source and began before today or at an unknown time: closing a day that is over waits for them';
 COMMENT ON FUNCTION cumulate.note_late IS 'Trigger function on sources: notes rows of days that are over';
 COMMENT ON PROCEDURE cumulate.backfill IS
     'Closes all days of a range, by default from the start date to yesterday, in batches that it commits';
@@ -73,26 +75,16 @@ BEGIN
 END
 $$;
 
-COMMENT ON VIEW cumulate.tables IS 'Cumulative tables and how they are defined';
+COMMENT ON VIEW cumulate.tables IS 'Cumulative tables; cumulate.definition has more of each, and cumulate.definition(target) the call that makes it';
 COMMENT ON COLUMN cumulate.tables.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.tables.source IS 'The table of events';
-COMMENT ON COLUMN cumulate.tables.daily IS 'The daily table';
-COMMENT ON COLUMN cumulate.tables.time_column IS 'The source''s time column';
 COMMENT ON COLUMN cumulate.tables.keys IS 'The key columns';
 COMMENT ON COLUMN cumulate.tables.windows IS 'Windows in days';
 COMMENT ON COLUMN cumulate.tables.start_date IS 'The first day that counts; NULL until the first event''s day is known';
 COMMENT ON COLUMN cumulate.tables.time_zone IS 'The time zone in which days are cut';
-COMMENT ON COLUMN cumulate.tables.filter IS 'The condition on the source''s rows, or NULL';
 COMMENT ON COLUMN cumulate.tables.shape IS 'ragged or padded';
-COMMENT ON COLUMN cumulate.tables.expire_idle IS 'Whether keys without an event in the longest window are left out';
 COMMENT ON COLUMN cumulate.tables.late IS 'How late changes are found: trigger, scan or none';
-COMMENT ON COLUMN cumulate.tables.lookback IS 'Days that a run aggregates again when late is scan';
-COMMENT ON COLUMN cumulate.tables.partition_by IS 'month, day or none';
-COMMENT ON COLUMN cumulate.tables.retention IS 'How long snapshots are kept; NULL for ever';
-COMMENT ON COLUMN cumulate.tables.frozen_through IS 'Days up to this one stand as they are';
-COMMENT ON COLUMN cumulate.tables.frozen_changes IS 'Late changes of frozen days that were dropped';
 COMMENT ON COLUMN cumulate.tables.owner IS 'The owner, with whose rights the source is read';
-COMMENT ON COLUMN cumulate.tables.created_at IS 'When the table was made';
 
 COMMENT ON VIEW cumulate.metrics IS 'Metrics of the cumulative tables';
 COMMENT ON COLUMN cumulate.metrics.target IS 'The cumulative table';
@@ -107,26 +99,22 @@ COMMENT ON COLUMN cumulate.days.day IS 'The day';
 COMMENT ON COLUMN cumulate.days.state IS 'missing, open (snapshot made before the day or its writers had ended), closed, frozen or dropped';
 COMMENT ON COLUMN cumulate.days.rows IS 'Rows in its snapshot';
 COMMENT ON COLUMN cumulate.days.events IS 'Source rows of the day when it was last aggregated as a whole';
-COMMENT ON COLUMN cumulate.days.unkeyed_events IS 'Source rows of the day left out because a key column is NULL';
-COMMENT ON COLUMN cumulate.days.waiting_changes IS 'Notes of late changes of the day that wait to be repaired';
-COMMENT ON COLUMN cumulate.days.aggregated_at IS 'When it was last aggregated after it was over';
+COMMENT ON COLUMN cumulate.days.unkeyed IS 'Source rows of the day left out because a key column is NULL';
+COMMENT ON COLUMN cumulate.days.notes IS 'Notes of late changes of the day that wait to be repaired';
+COMMENT ON COLUMN cumulate.days.held_by IS
+    'Processes whose writes a close of the day would wait for; 0 for a prepared transaction';
 COMMENT ON COLUMN cumulate.days.closed_at IS 'When its snapshot was made or settled';
 
 COMMENT ON VIEW cumulate.status IS 'How far each cumulative table is';
 COMMENT ON COLUMN cumulate.status.target IS 'The cumulative table';
-COMMENT ON COLUMN cumulate.status.start_date IS 'The first day that counts';
 COMMENT ON COLUMN cumulate.status.newest_closed IS 'The newest closed day';
 COMMENT ON COLUMN cumulate.status.lag_days IS 'Days from the newest closed day to yesterday';
-COMMENT ON COLUMN cumulate.status.closed_days IS 'Days that are closed or frozen';
 COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be settled';
 COMMENT ON COLUMN cumulate.status.missing_days IS 'Days that are over and have no snapshot';
-COMMENT ON COLUMN cumulate.status.dropped_days IS 'Days whose snapshot is older than the table keeps them';
-COMMENT ON COLUMN cumulate.status.waiting_changes IS 'Notes of late changes that wait to be repaired';
-COMMENT ON COLUMN cumulate.status.waiting_since IS 'When the oldest of them was noted';
-COMMENT ON COLUMN cumulate.status.open_past_days IS 'Of the open days, those that are over';
-COMMENT ON COLUMN cumulate.status.waiting_pids IS 'Processes that made these changes';
-COMMENT ON COLUMN cumulate.status.frozen_changes IS 'Late changes of frozen days that were dropped';
-COMMENT ON COLUMN cumulate.status.unkeyed_events IS 'Source rows left out because a key column is NULL';
+COMMENT ON COLUMN cumulate.status.notes IS 'Notes of late changes that wait to be repaired';
+COMMENT ON COLUMN cumulate.status.oldest_note IS 'When the oldest of them was made';
+COMMENT ON COLUMN cumulate.status.held_by IS
+    'Processes that still write to the source and began before today; 0 for a prepared transaction; see cumulate.writers()';
 
 COMMENT ON VIEW cumulate.runs IS 'Runs and how they ended';
 COMMENT ON COLUMN cumulate.runs.run_id IS 'Number of the run';

@@ -1,9 +1,9 @@
 -- What is there and how it is doing. Every view shows the tables that the reader may read.
 
+-- The rest of a definition is in cumulate.definition.
 CREATE VIEW cumulate.tables AS
-SELECT d.target, d.source, d.daily, d.time_column, d.keys, d.windows, d.start_date, d.time_zone, d.filter, d.shape,
-       d.expire_idle, d.late, d.lookback, d.partition_by, d.retention, d.frozen_through, d.frozen_changes,
-       c.relowner::pg_catalog.regrole AS owner, d.created_at
+SELECT d.target, d.source, d.keys, d.windows, d.start_date, d.time_zone, d.shape, d.late,
+       c.relowner::pg_catalog.regrole AS owner
 FROM cumulate.definition d
 JOIN pg_catalog.pg_class c ON c.oid = d.target
 WHERE pg_catalog.has_table_privilege(d.target, 'SELECT');
@@ -20,43 +20,46 @@ JOIN cumulate.definition d ON d.target = t.target
 CROSS JOIN LATERAL pg_catalog.json_each(d.metrics) WITH ORDINALITY AS m (name, body, position);
 
 CREATE VIEW cumulate.days AS
-SELECT t.target, day.day::date AS day, coalesce(l.state, 'missing') AS state, l.rows, l.events, l.unkeyed_events,
-       (SELECT count(*) FROM cumulate.note n
-        WHERE n.target = t.target AND (n.day IS NULL OR n.day = day.day::date)) AS waiting_changes,
-       l.aggregated_at, l.closed_at
+WITH writer AS MATERIALIZED (
+    SELECT t.target, w.pid, w.first_day FROM cumulate.tables t CROSS JOIN LATERAL cumulate.writers(t.target) AS w)
+SELECT t.target, day.day::date AS day, coalesce(l.state, 'missing') AS state, l.rows, l.events,
+       l.unkeyed_events AS unkeyed, coalesce(n.notes, 0) + coalesce(e.notes, 0) AS notes,
+       (SELECT pg_catalog.array_agg(coalesce(w.pid, 0)) FROM writer w
+        WHERE w.target = t.target AND (w.first_day IS NULL OR w.first_day <= day.day::date)
+          AND coalesce(l.state, 'missing') IN ('missing', 'open')) AS held_by,
+       pg_catalog.date_trunc('second', l.closed_at) AS closed_at
 FROM cumulate.tables t
 JOIN LATERAL (
     SELECT pg_catalog.generate_series(t.start_date::timestamp,
                greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - 1,
                         (SELECT pg_catalog.max(k.day) FROM cumulate.ledger k WHERE k.target = t.target))::timestamp,
                interval '1 day') AS day) AS day ON t.start_date IS NOT NULL
-LEFT JOIN cumulate.ledger l ON l.target = t.target AND l.day = day.day::date;
+LEFT JOIN cumulate.ledger l ON l.target = t.target AND l.day = day.day::date
+LEFT JOIN (SELECT target, day, count(*) AS notes FROM cumulate.note GROUP BY target, day) AS n
+    ON n.target = t.target AND n.day = day.day::date
+LEFT JOIN (SELECT target, count(*) AS notes FROM cumulate.note WHERE day IS NULL GROUP BY target) AS e
+    ON e.target = t.target;
 
 CREATE VIEW cumulate.status AS
-SELECT t.target, t.start_date, l.newest_closed,
+SELECT t.target, l.newest_closed,
        (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - 1
            - coalesce(l.newest_closed, t.start_date - 1) AS lag_days,
-       l.closed_days, l.open_days, l.open_past_days,
+       l.open_days,
        greatest((pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date - t.start_date, 0)
            - l.past_days AS missing_days,
-       l.dropped_days,
-       n.waiting_changes, n.waiting_since, n.waiting_pids, l.unkeyed_events, t.frozen_changes
+       n.notes, n.oldest_note, w.held_by
 FROM cumulate.tables t
 CROSS JOIN LATERAL (
     SELECT pg_catalog.max(day) FILTER (WHERE state IN ('closed', 'frozen')) AS newest_closed,
-           count(*) FILTER (WHERE state IN ('closed', 'frozen')) AS closed_days,
            count(*) FILTER (WHERE state = 'open') AS open_days,
-           count(*) FILTER (WHERE state = 'dropped') AS dropped_days,
-           count(*) FILTER (WHERE state = 'open'
-               AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS open_past_days,
            count(*) FILTER (WHERE state <> 'missing'
-               AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS past_days,
-           coalesce(pg_catalog.sum(unkeyed_events), 0)::bigint AS unkeyed_events
+               AND day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date) AS past_days
     FROM cumulate.ledger WHERE target = t.target) AS l
 CROSS JOIN LATERAL (
-    SELECT count(*) AS waiting_changes, pg_catalog.min(noted_at) AS waiting_since,
-           pg_catalog.array_agg(DISTINCT pid) AS waiting_pids
-    FROM cumulate.note WHERE target = t.target) AS n;
+    SELECT count(*) AS notes, pg_catalog.date_trunc('second', pg_catalog.min(noted_at)) AS oldest_note
+    FROM cumulate.note WHERE target = t.target) AS n
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.array_agg(coalesce(pid, 0)) AS held_by FROM cumulate.writers(t.target)) AS w;
 
 CREATE VIEW cumulate.runs AS
 SELECT r.run_id, r.target, r.trigger, r.from_day, r.to_day, r.days_done, r.days_total, r.rows,
@@ -111,7 +114,8 @@ SELECT t.target, pg_catalog.format('%s has no valid unique index on its key', k.
        pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (snapshot_date, %s);', k.relid,
            (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ') FROM pg_catalog.unnest(t.keys) AS name))
 FROM cumulate.tables t
-CROSS JOIN LATERAL (VALUES (t.target), (t.daily)) AS k (relid)
+JOIN cumulate.definition d ON d.target = t.target
+CROSS JOIN LATERAL (VALUES (t.target), (d.daily)) AS k (relid)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
                   WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL);
 
@@ -183,19 +187,33 @@ BEGIN ATOMIC
                        ORDER BY r.run_id DESC LIMIT 1) AS r ON true
     WHERE s.failures > 0 AND s.paused_at IS NULL
     UNION ALL
+    -- What waits.
     SELECT 'warning', s.target::text,
-           pg_catalog.format('%s notes of late changes wait since %s', s.waiting_changes, s.waiting_since),
+           pg_catalog.format('%s notes of late changes wait since %s', s.notes, s.oldest_note),
            pg_catalog.format('SELECT cumulate.apply_late(%L);', s.target)
-    FROM cumulate.status s WHERE s.waiting_changes > 0
+    FROM cumulate.status s WHERE s.notes > 0
     UNION ALL
-    SELECT 'warning', s.target::text, pg_catalog.format('%s days that are over have no closed snapshot', s.missing_days + s.open_past_days),
-           pg_catalog.format('CALL cumulate.backfill(%L);', s.target)
-    FROM cumulate.status s
-    JOIN cumulate.schedule c ON c.target = s.target
-    WHERE s.missing_days + s.open_past_days > 0
-      -- What the scheduler is about to do is no problem.
-      AND (c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate.scheduler_problem() IS NOT NULL
-           OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean);
+    SELECT 'warning', u.target::text, pg_catalog.format('%s days that are over have no closed snapshot', u.days),
+           pg_catalog.format('CALL cumulate.backfill(%L);', u.target)
+    FROM (SELECT d.target, count(*) AS days
+          FROM cumulate.days d JOIN cumulate.tables t ON t.target = d.target
+          WHERE d.state IN ('missing', 'open') AND d.day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date
+          GROUP BY d.target) AS u
+    JOIN cumulate.status s ON s.target = u.target
+    JOIN cumulate.schedule c ON c.target = u.target
+    -- What the scheduler is about to do is no problem.
+    WHERE c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate.scheduler_problem() IS NOT NULL
+       OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean
+    UNION ALL
+    -- Who is waited for.
+    SELECT 'warning', t.target::text,
+           pg_catalog.format('%s has written to %s since %s, and days stay open until it has ended',
+               coalesce('process ' || w.pid, pg_catalog.format('prepared transaction %L', w.prepared)), t.source,
+               coalesce(pg_catalog.date_trunc('second', w.began_at)::text, 'an unknown time')),
+           coalesce('SELECT pg_terminate_backend(' || w.pid || ');',
+                    pg_catalog.format('COMMIT PREPARED %L;', w.prepared))
+    FROM cumulate.tables t CROSS JOIN LATERAL cumulate.writers(t.target) AS w
+    WHERE EXISTS (SELECT FROM cumulate.days d WHERE d.target = t.target AND d.held_by IS NOT NULL);
 END;
 
 CREATE FUNCTION cumulate.plan(target regclass, OUT day date, OUT why text) RETURNS SETOF record
@@ -207,6 +225,6 @@ BEGIN ATOMIC
     FROM cumulate.days d
     JOIN cumulate.tables t ON t.target = d.target
     WHERE d.target = $1 AND d.day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date
-      AND (d.state IN ('missing', 'open') OR d.waiting_changes > 0)
+      AND (d.state IN ('missing', 'open') OR d.notes > 0)
     ORDER BY d.day;
 END;

@@ -31,7 +31,7 @@ pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",
-    requires = ["catalog", api::scheduler::next_runs, api::scheduler::scheduler_problem]
+    requires = ["catalog", api::late::writers, api::scheduler::next_runs, api::scheduler::scheduler_problem]
 );
 pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
 pgrx::extension_sql_file!("../sql/add_metric.sql", name = "add_metric", requires = ["views"]);

@@ -31,7 +31,7 @@ CREATE FUNCTION ledger(OUT day date, OUT state text, OUT rows bigint, OUT notes 
 RETURNS SETOF record LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY
-    SELECT d.day, d.state, d.rows, d.waiting_changes,
+    SELECT d.day, d.state, d.rows, d.notes,
            (SELECT string_agg(format('%s %s', v.page, v.visits_array), ', ' ORDER BY v.page)
             FROM visits v WHERE v.snapshot_date = d.day)
     FROM cumulate.days d

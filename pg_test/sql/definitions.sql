@@ -29,7 +29,7 @@ SELECT customer, shop, orders_array, spent_array, total_spent_2d, total_largest_
 FROM market.by_customer ORDER BY snapshot_date, customer, shop;
 SELECT total_mean_weight_4d, newest_array[1:2], total_newest_4d FROM market.by_customer
 WHERE snapshot_date = '2024-03-11' AND shop = 1 AND customer LIKE 'O%';
-SELECT day, state, rows, events, unkeyed_events FROM cumulate.days
+SELECT day, state, rows, events, unkeyed FROM cumulate.days
 WHERE target = 'market.by_customer'::regclass AND day <= '2024-03-12' ORDER BY day;
 SELECT * FROM cumulate.verify('market.by_customer');
 -- verify sees what somebody has changed by hand.
@@ -42,7 +42,7 @@ SELECT cumulate.definition('market.by_customer');
 \a
 \t
 SELECT cumulate.alter_table('market.by_customer', late => 'scan', lookback => 3, retention => '30 days');
-SELECT late, lookback, retention FROM cumulate.tables WHERE target = 'market.by_customer'::regclass;
+SELECT late, lookback, retention FROM cumulate.definition WHERE target = 'market.by_customer'::regclass;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'market.orders'::regclass;
 SELECT cumulate.drop_table('market.by_customer', keep_data => true);
 SELECT relname FROM pg_class WHERE relnamespace = 'market'::regnamespace AND relkind IN ('r', 'p', 'v') ORDER BY relname;

@@ -7,7 +7,7 @@ SELECT nspname, nspowner::regrole = current_user::regrole AS mine FROM pg_namesp
 SELECT count(*) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
   AND (pg_identify_object(d.classid, d.objid, d.objsubid)).schema = 'sales';
-SELECT target, source, daily, keys, windows, start_date, time_zone, shape, late, partition_by FROM cumulate.tables;
+SELECT target, source, keys, windows, start_date, time_zone, shape, late, owner = current_user::regrole AS mine FROM cumulate.tables;
 SELECT metric, value, rollup, daily_column FROM cumulate.metrics;
 \a
 \t

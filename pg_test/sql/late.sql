@@ -59,7 +59,7 @@ INSERT INTO depot.moves VALUES ('nut', 5, '2024-05-05');
 SELECT cumulate.cumulate_day('depot.weekly', '2024-05-05');
 SELECT * FROM depot.shown WHERE snapshot_date BETWEEN '2024-05-05' AND '2024-05-06';
 SELECT * FROM cumulate.verify('depot.weekly');
-SELECT frozen_through, frozen_changes FROM cumulate.tables WHERE target = 'depot.weekly'::regclass;
+SELECT frozen_through, frozen_changes FROM cumulate.definition WHERE target = 'depot.weekly'::regclass;
 SELECT state, count(*) FROM cumulate.days WHERE target = 'depot.weekly'::regclass AND day <= '2024-06-02' GROUP BY state ORDER BY state;
 -- scan finds changes of the last days by itself, for sources without triggers.
 CREATE VIEW depot.all_moves AS SELECT * FROM depot.moves;

@@ -19,7 +19,7 @@ DROP SCHEMA again CASCADE;
 RESET client_min_messages;
 -- A late event is repaired where it differs: by the close of any later day, or at once.
 INSERT INTO sales.events (product_id, event_type, event_date) VALUES (7, 'sell', '2024-12-18');
-SELECT waiting_changes FROM cumulate.status;
+SELECT notes FROM cumulate.status;
 SELECT day, why FROM cumulate.plan('sales.daily_cumulate') WHERE why = 'late changes wait';
 SELECT cumulate.apply_late('sales.daily_cumulate') AS rows_changed;
 INSERT INTO sales.events (product_id, event_type, event_date) VALUES (51, 'sell', '2024-12-19');

@@ -3,7 +3,7 @@
 
 mod arrays;
 mod backfill;
-mod late;
+pub mod late;
 mod metrics;
 mod sales;
 pub(crate) mod scheduler;

@@ -148,6 +148,16 @@ pub fn parts(id: i64) -> Option<Parts> {
     })
 }
 
+/// A table's source and time zone, whether the source is still there or not.
+pub fn source_and_zone(target: Oid) -> Option<(Oid, String)> {
+    as_extension(|| {
+        Statement::new("SELECT source::oid, time_zone FROM cumulate.definition WHERE target = $1")
+            .bind(target)
+            .first(|row| Some((row.get(0)?, row.get(1)?)))
+            .flatten()
+    })
+}
+
 /// The number of a table's definition, whether all its parts are there or not.
 pub fn number_of(target: Oid) -> Option<i64> {
     as_extension(|| {

@@ -1,11 +1,14 @@
 //! Writers of the source that were there before a day had ended: they are waited for before it is closed.
 
-use crate::catalog::Definition;
+use crate::catalog::{Definition, registry};
 use crate::guc;
-use crate::pg::identity::as_extension;
+use crate::pg::identity::{as_extension, pid};
 use crate::pg::spi::Statement;
+use crate::pg::table::{self, Table};
 use crate::pg::transaction::nap;
 use crate::rules::calendar::Day;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::Oid;
 use std::time::Instant;
 
 /// How long to wait between looks, in milliseconds.
@@ -42,36 +45,70 @@ struct Writers {
 
 impl Writers {
     fn of(definition: &Definition, day: Day) -> Self {
-        let found = as_extension(|| {
-            Statement::new(
-                "WITH writer AS (
-                     SELECT l.pid
-                     FROM pg_catalog.pg_locks l
-                     WHERE l.locktype = 'relation' AND l.granted
-                       AND l.database = (SELECT oid FROM pg_catalog.pg_database
-                                         WHERE datname = pg_catalog.current_database())
-                       AND l.relation IN (SELECT $1
-                                          UNION ALL SELECT relid FROM pg_catalog.pg_partition_tree($1::regclass))
-                       AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
-                                      'AccessExclusiveLock')
-                       AND EXISTS (SELECT FROM pg_catalog.pg_locks x
-                                   WHERE x.virtualtransaction = l.virtualtransaction
-                                     AND x.locktype = 'transactionid' AND x.granted AND x.mode = 'ExclusiveLock'))
-                 SELECT (pg_catalog.min(coalesce((a.xact_start AT TIME ZONE $2)::date, DATE '0001-01-01'))
-                            FILTER (WHERE w.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
-                                      AND (a.xact_start IS NULL
-                                           OR (a.xact_start AT TIME ZONE $2)::date <= DATE '2000-01-01' + $3)))
-                            - DATE '2000-01-01',
-                        coalesce(pg_catalog.bool_or(w.pid = pg_catalog.pg_backend_pid()), false)
-                 FROM writer w
-                 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid",
-            )
-            .bind(definition.source)
-            .bind(definition.time_zone.as_str())
-            .bind(day.number())
-            .first(|row| (row.get::<i32>(0), row.get::<bool>(1)))
-        });
-        let (first, own) = found.unwrap_or_default();
-        Writers { first_unnoted_day: first.map(Day::stored), caller_has_written: own.unwrap_or_default() }
+        let (own, others): (Vec<_>, Vec<_>) = writers(definition.source, &definition.time_zone, Some(day))
+            .into_iter()
+            .partition(|writer| writer.pid == Some(pid()));
+        let first = others.iter().map(|writer| writer.first_day.unwrap_or(Day::stored(i32::MIN))).min();
+        Writers { first_unnoted_day: first, caller_has_written: !own.is_empty() }
     }
+}
+
+/// A transaction that has written to a source.
+pub struct Writer {
+    /// None for a prepared transaction, which has a name instead.
+    pub pid: Option<i32>,
+    pub prepared: Option<String>,
+    /// None when it is not known.
+    pub began_at: Option<TimestampWithTimeZone>,
+    /// The local day on which it began.
+    pub first_day: Option<Day>,
+}
+
+/// The transactions that a close of a table's past days would wait for now, the oldest first; none when the caller may
+/// not read the table.
+pub fn holding(target: Oid) -> Vec<Writer> {
+    let readable = Table::find(target).is_some_and(|table| table::may_read(table::current_role(), table.oid));
+    let parts = registry::source_and_zone(target).filter(|_| readable);
+    parts.map_or(Vec::new(), |(source, zone)| writers(source, &zone, None))
+}
+
+/// Transactions that hold a write lock on a source or a partition of it, have a transaction id, and began up to `day`
+/// (without one, before today) or at an unknown time; and the caller's own.
+fn writers(source: Oid, zone: &str, day: Option<Day>) -> Vec<Writer> {
+    as_extension(|| {
+        Statement::new(
+            "WITH writer AS (
+                 SELECT DISTINCT l.pid, l.virtualtransaction
+                 FROM pg_catalog.pg_locks l
+                 WHERE l.locktype = 'relation' AND l.granted
+                   AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                                     WHERE datname = pg_catalog.current_database())
+                   AND l.relation IN (SELECT $1
+                                      UNION ALL SELECT relid FROM pg_catalog.pg_partition_tree($1::regclass))
+                   AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+                   AND EXISTS (SELECT FROM pg_catalog.pg_locks x
+                               WHERE x.virtualtransaction = l.virtualtransaction
+                                 AND x.locktype = 'transactionid' AND x.granted AND x.mode = 'ExclusiveLock'))
+             SELECT w.pid, p.gid, a.xact_start, (a.xact_start AT TIME ZONE $2)::date - DATE '2000-01-01'
+             FROM writer w
+             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid
+             LEFT JOIN pg_catalog.pg_prepared_xacts p
+                 ON w.pid IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_locks x
+                                              WHERE x.virtualtransaction = w.virtualtransaction AND x.pid IS NULL
+                                                AND x.transactionid = p.transaction)
+             WHERE a.xact_start IS NULL OR w.pid = pg_catalog.pg_backend_pid()
+                OR (a.xact_start AT TIME ZONE $2)::date <= coalesce(
+                       DATE '2000-01-01' + $3, (pg_catalog.clock_timestamp() AT TIME ZONE $2)::date - 1)
+             ORDER BY a.xact_start NULLS FIRST, w.pid, p.gid",
+        )
+        .bind(source)
+        .bind(zone)
+        .bind(day.map(Day::number))
+        .map(|row| Writer {
+            pid: row.get(0),
+            prepared: row.get(1),
+            began_at: row.get(2),
+            first_day: row.get(3).map(Day::stored),
+        })
+    })
 }

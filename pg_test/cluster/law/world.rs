@@ -70,7 +70,8 @@ impl<'a> World<'a> {
             seen: Seen::default(),
         };
         world.check_columns()?;
-        let daily = format!("SELECT daily FROM cumulate.tables WHERE target = {}::regclass", literal(&schema.target));
+        let daily =
+            format!("SELECT daily FROM cumulate.definition WHERE target = {}::regclass", literal(&schema.target));
         let daily = world.client.lines(&daily).concat();
         for command in schema.make_sink(form, &daily) {
             run(&mut world.client, &command)?;

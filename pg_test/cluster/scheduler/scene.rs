@@ -95,7 +95,7 @@ impl Scene {
     /// Waits until a day and all before it are closed and clean.
     pub fn wait_until_closed(&mut self, day: &str) {
         let missing = format!(
-            "SELECT count(*) FROM cumulate.days WHERE target = 'counts'::regclass AND day <= '{day}' AND (state <> 'closed' OR waiting_changes > 0)"
+            "SELECT count(*) FROM cumulate.days WHERE target = 'counts'::regclass AND day <= '{day}' AND (state <> 'closed' OR notes > 0)"
         );
         let there = format!("SELECT count(*) FROM cumulate.days WHERE target = 'counts'::regclass AND day = '{day}'");
         eventually(SOON, &format!("{day} to be closed"), || {

@@ -135,7 +135,7 @@ fn composite_keys_that_read_alike_are_different_keys() {
     let last = "SELECT region, product, events_array FROM counts WHERE snapshot_date = '2024-12-03' ORDER BY 1, 2";
     let rows = ["|abc|{0,1}", "a|b,c|{1}", "a|bc|{0,0,1}", "a,b|c|{1}", "ab|c|{0,1,1}", "abc||{0,1}"];
     assert_eq!(client.lines(last), rows);
-    let unkeyed = "SELECT day, unkeyed_events FROM cumulate.days WHERE unkeyed_events > 0";
+    let unkeyed = "SELECT day, unkeyed FROM cumulate.days WHERE unkeyed > 0";
     assert_eq!(client.lines(unkeyed), ["2024-12-02|2"]);
     // A late event of one key leaves the versions of all other rows alone.
     let others = "SELECT ctid, xmin, region, product, snapshot_date FROM counts WHERE (region, product) <> ('a', 'bc')";

@@ -20,3 +20,4 @@ mod sources;
 mod today;
 mod upgrade;
 mod verifying;
+mod views;

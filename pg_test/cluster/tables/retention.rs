@@ -113,7 +113,7 @@ fn a_new_table_with_a_retention_makes_no_snapshot_that_it_would_drop() {
     let mut ledger = Ledger::default();
     (90..=100).for_each(|number| ledger.close_without_notes(day(number)));
     counts.check(&ledger);
-    assert_eq!(counts.client.value::<i64>("SELECT dropped_days FROM cumulate.status"), 90);
+    assert_eq!(counts.client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'dropped'"), 90);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_longer_retention_makes_days_missing_again_and_backfill_makes_them_from_the_
         assert_eq!(counts.client.lines(missing), [format!("{}|30", day(30))]);
         counts.client.run("SELECT cumulate.alter_table('counts', retention => '0')");
         assert_eq!(counts.client.lines(missing), ["2024-12-01|0"]);
-        assert_eq!(counts.client.lines("SELECT retention FROM cumulate.tables"), [""]);
+        assert_eq!(counts.client.lines("SELECT retention FROM cumulate.definition"), [""]);
         counts.client.run(&format!("CALL cumulate.backfill('counts', NULL, '{}')", day(50)));
         ledger.settle_all();
         counts.check(&ledger);
@@ -242,7 +242,7 @@ fn a_rolled_back_drop_leaves_everything() {
         apply(&mut counts.client);
         counts.client.run("ROLLBACK");
         counts.check(&ledger);
-        assert_eq!(counts.client.value::<i64>("SELECT closed_days FROM cumulate.status"), 51);
+        assert_eq!(counts.client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 51);
     }
 }
 
