@@ -3,7 +3,9 @@
 mod holders;
 mod midnight;
 mod repairs;
+mod replication;
 mod sessions;
+mod ways;
 mod writers;
 
 use pg_cumulate_tests::{Ask, Cluster, Database};

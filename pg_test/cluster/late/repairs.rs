@@ -1,74 +1,125 @@
 //! Rows that a repair writes are the rows that differ, counted by their versions.
 
-use crate::{assert_law, pipeline};
-use pg_cumulate_tests::Ask;
+use crate::{assert_law, cluster, pipeline};
+use pg_cumulate_tests::{Ask, Database};
 use postgres::Client;
 
-const ROWS: &str = "SELECT product_id, snapshot_date, sell_array::text, return_array::text, reorder_array::text,
-    total_sell_7d, total_return_7d, total_reorder_7d FROM";
-
 /// Repairs a change; panics unless exactly the rows that differ have new versions and are reported.
-fn assert_touches_only_what_differs(client: &mut Client, change: &str) -> i64 {
-    client.run("DROP TABLE IF EXISTS before; CREATE TEMP TABLE before AS SELECT *, xmin::text AS version FROM sales.daily_cumulate");
-    client.run(change);
-    let reported: i64 = client.value("SELECT cumulate.apply_late('sales.daily_cumulate')");
-    let differing: i64 = client.value(&format!(
-        "SELECT count(DISTINCT (product_id, snapshot_date)) FROM (
-             (({ROWS} before) EXCEPT ({ROWS} sales.daily_cumulate))
-             UNION ALL (({ROWS} sales.daily_cumulate) EXCEPT ({ROWS} before))) AS rows"
+fn assert_touches_only_what_differs(client: &mut Client, table: &str, key: &str, change: &str) -> i64 {
+    client.run(&format!(
+        "DROP TABLE IF EXISTS before, after;
+         CREATE TEMP TABLE before AS
+             SELECT {key} AS key, snapshot_date AS day, t::text AS row, xmin::text AS version FROM {table} t"
     ));
-    let untouched: i64 = client.value(
-        "SELECT count(*) FROM before b JOIN sales.daily_cumulate c USING (product_id, snapshot_date)
-         WHERE c.xmin::text = b.version",
-    );
-    let gone: i64 = client.value(
-        "SELECT count(*) FROM before b WHERE NOT EXISTS (SELECT FROM sales.daily_cumulate c
-         WHERE c.product_id = b.product_id AND c.snapshot_date = b.snapshot_date)",
-    );
-    let new: i64 = client.value(
-        "SELECT count(*) FROM sales.daily_cumulate c WHERE NOT EXISTS (SELECT FROM before b
-         WHERE c.product_id = b.product_id AND c.snapshot_date = b.snapshot_date)",
-    );
-    let before: i64 = client.value("SELECT count(*) FROM before");
-    let updated = before - gone - untouched;
-    assert_eq!(updated + gone + new, differing, "rows written after: {change}");
-    assert_eq!(reported, differing, "rows reported after: {change}");
+    client.run(change);
+    let reported: i64 = client.value(&format!("SELECT cumulate.apply_late('{table}')"));
+    client.run(&format!(
+        "CREATE TEMP TABLE after AS
+             SELECT {key} AS key, snapshot_date AS day, t::text AS row, xmin::text AS version FROM {table} t"
+    ));
+    let mut rows_that = |condition: &str| -> i64 {
+        client.value(&format!("SELECT count(*) FROM before b FULL JOIN after a USING (key, day) WHERE {condition}"))
+    };
+    let differing = rows_that("b.row IS DISTINCT FROM a.row");
+    let written = rows_that("b.version IS DISTINCT FROM a.version");
+    assert_eq!((written, reported), (differing, differing), "rows written and reported after: {change}");
+    let differences = client.lines(&format!("SELECT * FROM cumulate.verify('{table}') LIMIT 20"));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    differing
+}
+
+/// As above, for sales.
+fn assert_sales_touched(client: &mut Client, change: &str) -> i64 {
+    let differing = assert_touches_only_what_differs(client, "sales.daily_cumulate", "product_id", change);
     assert_law(client);
     differing
 }
+
+/// A padded table over visits of three pages, with or without rows for those that are idle; 30 days are closed.
+fn visits(expire_idle: bool) -> (Database<'static>, Client) {
+    let database = cluster().database_with_extension();
+    let mut client = database.connect();
+    client.run(&format!(
+        "CREATE TABLE visit (page text, day date);
+         INSERT INTO visit VALUES
+             ('home', '2024-05-01'), ('home', '2024-05-04'), ('help', '2024-05-10'), ('home', '2024-05-20');
+         SELECT cumulate.create_table('visits', 'visit', 'day', '{{page}}', '{{\"n\": \"count(*)\"}}',
+             windows => '{{2,7}}', start_date => '2024-05-01', time_zone => 'UTC', shape => 'padded',
+             expire_idle => {expire_idle});
+         SELECT cumulate.cumulate_range('visits', '2024-05-01', '2024-05-30')"
+    ));
+    (database, client)
+}
+
+/// Changes of visits, with the rows that a table with all keys and one without idle keys must write.
+const CHANGES: [(&str, [i64; 2]); 7] = [
+    // The same seven days either way.
+    ("INSERT INTO visit VALUES ('help', '2024-05-11')", [7, 7]),
+    // A first day that moves back: new rows up to the old first day, and counts in the window.
+    ("INSERT INTO visit VALUES ('help', '2024-05-08')", [7, 7]),
+    // A new key: a row of every later day, or of a window.
+    ("INSERT INTO visit VALUES ('new', '2024-05-15')", [16, 7]),
+    // A key that comes back between two windows.
+    ("INSERT INTO visit VALUES ('home', '2024-05-13')", [7, 7]),
+    ("DELETE FROM visit WHERE page = 'home' AND day = '2024-05-13'", [7, 7]),
+    // A first day that moves on, and a key that goes.
+    ("DELETE FROM visit WHERE page = 'help' AND day = '2024-05-08'", [7, 7]),
+    ("DELETE FROM visit WHERE page = 'new'", [16, 7]),
+];
 
 #[test]
 fn an_event_of_a_known_product_touches_one_window() {
     let (_database, mut client) = pipeline(40);
     let change = "INSERT INTO sales.events (product_id, event_type, event_date)
                   SELECT product_id, 'sell', '2024-12-20' FROM sales.daily WHERE snapshot_date = '2024-12-01' LIMIT 1";
-    assert_eq!(assert_touches_only_what_differs(&mut client, change), 7);
+    assert_eq!(assert_sales_touched(&mut client, change), 7);
 }
 
 #[test]
 fn a_new_product_and_the_end_of_one_touch_all_later_days() {
     let (_database, mut client) = pipeline(40);
     let insert = "INSERT INTO sales.events (product_id, event_type, event_date) VALUES (900, 'sell', '2024-12-15')";
-    assert_eq!(assert_touches_only_what_differs(&mut client, insert), 27);
+    assert_eq!(assert_sales_touched(&mut client, insert), 27);
     let delete = "DELETE FROM sales.events WHERE product_id = 900";
-    assert_eq!(assert_touches_only_what_differs(&mut client, delete), 27);
+    assert_eq!(assert_sales_touched(&mut client, delete), 27);
 }
 
 #[test]
 fn an_earlier_first_event_makes_rows_and_lengthens_arrays() {
     let (_database, mut client) = pipeline(40);
     let first = "INSERT INTO sales.events (product_id, event_type, event_date) VALUES (901, 'sell', '2024-12-15')";
-    assert_touches_only_what_differs(&mut client, first);
+    assert_sales_touched(&mut client, first);
     // Rows of five days more, and arrays lengthened on the six days until they are full.
     let earlier = "INSERT INTO sales.events (product_id, event_type, event_date) VALUES (901, 'sell', '2024-12-10')";
-    assert_eq!(assert_touches_only_what_differs(&mut client, earlier), 11);
+    assert_eq!(assert_sales_touched(&mut client, earlier), 11);
     let again = "DELETE FROM sales.events WHERE product_id = 901 AND event_date = '2024-12-10'";
-    assert_eq!(assert_touches_only_what_differs(&mut client, again), 11);
+    assert_eq!(assert_sales_touched(&mut client, again), 11);
 }
 
 #[test]
 fn a_change_that_changes_nothing_writes_nothing() {
     let (_database, mut client) = pipeline(20);
     let change = "UPDATE sales.events SET product_id = product_id WHERE event_date = '2024-12-05'";
-    assert_eq!(assert_touches_only_what_differs(&mut client, change), 0);
+    assert_eq!(assert_sales_touched(&mut client, change), 0);
+}
+
+#[test]
+fn padded_rows_are_touched_only_where_they_differ() {
+    for (index, expire_idle) in [false, true].into_iter().enumerate() {
+        let (_database, mut client) = visits(expire_idle);
+        for (change, rows) in CHANGES {
+            let touched = assert_touches_only_what_differs(&mut client, "visits", "page", change);
+            assert_eq!(touched, rows[index], "expire_idle => {expire_idle}: {change}");
+        }
+    }
+}
+
+#[test]
+fn more_changed_keys_than_are_remembered_are_repaired_all_the_same() {
+    let (_database, mut client) = visits(false);
+    // On two days, so that the second is not forgotten with the keys of the first.
+    let change = "INSERT INTO visit SELECT 'page ' || n % 50001, DATE '2024-05-21' + n / 50001 * 8
+                  FROM generate_series(0, 60000) n";
+    // New pages are in every later snapshot; those that have events on both days differ in no more rows.
+    assert_eq!(assert_touches_only_what_differs(&mut client, "visits", "page", change), 10 * 50_001);
 }
