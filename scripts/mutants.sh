@@ -19,10 +19,11 @@ SUITES=(pure in_backend regress law sales late tables)
 MOST_SECONDS=300
 
 main() {
-    local name killed=0 began
+    local name names killed=0 began
     check_mutants || exit 1
     [[ ${1:-} != --check ]] || exit 0
-    (($#)) || set -- $(names_of_all)
+    readarray -t names < <(names_of_all)
+    (($#)) || set -- "${names[@]}"
     forget_other_servers
     make_server_folder test
     make_server_folder "$SERVER"
@@ -99,9 +100,11 @@ suites_pass() {
 
 # try_mutant NAME   prints what found it; fails when nothing did
 try_mutant() {
-    local name=$1 began=$SECONDS file found_by verdict
-    read -r file found_by < <(python3 "$here/mutants.py" apply "$SCRATCH/original" "$ROOT" "$ROOT/pg_test/mutants" "$name")
-    verdict=$(hunt $found_by)
+    local name=$1 began=$SECONDS file verdict
+    local -a answer
+    read -ra answer < <(python3 "$here/mutants.py" apply "$SCRATCH/original" "$ROOT" "$ROOT/pg_test/mutants" "$name")
+    file=${answer[0]}
+    verdict=$(hunt "${answer[@]:1}")
     cat "$SCRATCH/original/$file" >"$ROOT/$file"
     printf '%-34s %-80s %4d s\n' "$name" "$verdict" $((SECONDS - began))
     [[ $verdict == found* ]]
