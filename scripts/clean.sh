@@ -10,7 +10,7 @@ main() {
     stop_demo_server
     stop_test_servers
     remove_servers
-    rm -rf "$ROOT"/target/{package,log,regress} "$ROOT"/target/for-*/package
+    rm -rf "$ROOT"/target/{package,log,tmp,mutants} "$ROOT"/target/for-*/package
 }
 
 # Left behind only when a test run was killed.

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Rounds of all writers together.
 const ROUNDS: u32 = 1000;
 
+/// Days from the first of December on: the partition of January is made while others are at work.
+const DAYS: u64 = 45;
+
 /// A small generator of its own, so that a seed says everything about a session.
 struct Dice(u64);
 
@@ -18,7 +21,7 @@ impl Dice {
     }
 
     fn day(&mut self) -> String {
-        format!("DATE '2024-12-01' + {}", self.below(25))
+        format!("DATE '2024-12-01' + {}", self.below(DAYS))
     }
 }
 
@@ -92,10 +95,13 @@ fn change(dice: &mut Dice) -> String {
 /// One call of the engine; none may be refused.
 fn close(session: &mut Client, dice: &mut Dice) {
     let day = dice.day();
-    session.run(&match dice.below(5) {
+    session.run(&match dice.below(6) {
         0 | 1 => format!("SELECT sales.cumulate_day({day})"),
         2 => format!("SELECT cumulate.restate('sales.daily_cumulate', {day}, {day})"),
         3 => "SELECT cumulate.apply_late('sales.daily_cumulate')".to_owned(),
+        4 => format!(
+            "SELECT cumulate.cumulate_range('sales.daily_cumulate', {day} - least(3, {day} - DATE '2024-12-01'), {day})"
+        ),
         _ => format!(
             "BEGIN; SELECT sales.cumulate_day({day}); {}",
             if dice.below(3) == 0 { "ROLLBACK" } else { "COMMIT" }

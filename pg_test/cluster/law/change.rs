@@ -129,6 +129,6 @@ fn any_setting() -> impl Strategy<Value = Setting> {
         2 => event::keys().prop_map(Setting::Keys),
         2 => prop::option::weighted(0.8, -20..100).prop_map(Setting::Amount),
         1 => prop::option::weighted(0.8, select(&["sell", "return"][..])).prop_map(Setting::Kind),
-        3 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
+        5 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
     ]
 }

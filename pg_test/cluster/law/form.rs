@@ -170,7 +170,7 @@ pub fn any() -> impl Strategy<Value = Form> {
     ];
     let filter = select(&[Filter::None, Filter::Kept, Filter::NotReturned, Filter::LargeOrFree][..]);
     let times = (moment::any_time_type(), moment::any_season(), prop::option::weighted(0.75, 0..5i64));
-    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), prop::bool::ANY);
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.5), prop::bool::ANY);
     let sink = prop_oneof![2 => Just(Sink::Bulk), 1 => Just(Sink::InsertForTrigger), 1 => Just(Sink::InsertForDefault)];
     (key::any_columns(), times, metric::any_metrics(), select(WINDOWS), idle, partition_by, (late, sink), filter, flags)
         .prop_map(|(keys, (time, season, start), metrics, windows, idle, partition_by, (late, sink), filter, flags)| {
