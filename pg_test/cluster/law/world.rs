@@ -279,7 +279,7 @@ impl<'a> World<'a> {
         match self.form.late {
             // A dropped day counts as done; what was noted up to it is repaired all the same.
             Late::Trigger if self.state.dropped.contains(&day) => self.state.ledger.settle(Day::MIN, day),
-            Late::Scan | Late::None if self.state.dropped.contains(&day) => {}
+            _ if self.state.dropped.contains(&day) => {}
             Late::Trigger => self.state.ledger.close(day),
             Late::Scan | Late::ScanYesterday | Late::None => self.state.ledger.close_without_notes(day),
         }
@@ -343,8 +343,8 @@ impl<'a> World<'a> {
     /// A snapshot that was there before and is another now has been repaired.
     fn remember(&mut self, mut stored: BTreeMap<Day, Vec<StoredRow>>) {
         stored.values_mut().for_each(|rows| rows.sort_by(|one, other| one.key.cmp(&other.key)));
-        let closed = std::mem::replace(&mut self.closed, self.state.ledger.closed().clone());
-        self.seen.repaired |= closed.iter().any(|day| self.stored.get(day) != stored.get(day));
+        let before = std::mem::replace(&mut self.closed, self.state.ledger.closed().clone());
+        self.seen.repaired |= before.intersection(&self.closed).any(|day| self.stored.get(day) != stored.get(day));
         self.stored = stored;
     }
 
