@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo stop test test-quick test-mutants soak lint install installcheck clean distclean
+.PHONY: all build help demo stop test test-quick test-mutants soak bench bench-quick lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -30,6 +30,12 @@ test-mutants: ## faults that the tests must find; MUTANTS="name ..." for some of
 
 soak: ## the law for an hour, or PG_CUMULATE_LAW_SECONDS
 	@scripts/soak.sh
+
+bench: ## speed beside plain SQL and beside copying, at full size: half an hour on an idle machine
+	@scripts/bench.sh
+
+bench-quick: ## the same, small, in about two minutes
+	@scripts/bench.sh quick
 
 lint: ## format, clippy, rules of the house, licences
 	@scripts/lint.sh

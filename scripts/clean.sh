@@ -10,21 +10,23 @@ main() {
     stop_demo_server
     stop_test_servers
     remove_servers
-    rm -rf "$ROOT"/target/{package,log,tmp,mutants} "$ROOT"/target/for-*/package
+    rm -rf "$ROOT"/target/{package,log,tmp,mutants,bench} "$ROOT"/target/for-*/package
 }
 
-# Left behind only when a test run was killed.
+# Left behind only when a run of the tests or the benchmark was killed.
 stop_test_servers() {
-    local file
-    [[ -d $SERVERS/test ]] || return 0
-    find "$SERVERS/test" -name postmaster.pid | while IFS= read -r file; do
-        as_server "$SERVERS/test/bin/pg_ctl" stop -s -m immediate -D "$(dirname "$file")" || true
+    local name file
+    for name in test bench; do
+        [[ -d $SERVERS/$name ]] || continue
+        find "$SERVERS/$name" -name postmaster.pid | while IFS= read -r file; do
+            as_server "$SERVERS/$name/bin/pg_ctl" stop -s -m immediate -D "$(dirname "$file")" || true
+        done
     done
 }
 
 remove_servers() {
     [[ -d $SERVERS && -O $SERVERS && ! -L $SERVERS ]] || return 0
-    rm -rf "$SERVERS/demo" "$SERVERS/test"
+    rm -rf "$SERVERS/demo" "$SERVERS/test" "$SERVERS/bench"
     rmdir --ignore-fail-on-non-empty "$SERVERS"
 }
 

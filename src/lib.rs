@@ -28,6 +28,7 @@ mod in_backend;
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
+pgrx::extension_sql_file!("../sql/arrays.sql", name = "arrays", requires = ["catalog"]);
 pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",

@@ -47,11 +47,17 @@ fn main() {
     let named = |row: &&Row| arguments.iter().any(|argument| argument == row.0);
     let chosen: Vec<&Row> = ROWS.iter().filter(named).collect();
     let chosen = if chosen.is_empty() { ROWS.iter().collect() } else { chosen };
-    let bench = Bench::start(if quick { Scale::QUICK } else { Scale::FULL });
+    let mut scale = if quick { Scale::QUICK } else { Scale::FULL };
+    let rounds = arguments.iter().find_map(|argument| argument.strip_prefix("rounds="));
+    if let Some(rounds) = rounds.map(|number| number.parse().expect("rounds= takes a number")) {
+        (scale.rounds, scale.long_rounds) = (rounds, rounds);
+    }
+    let bench = Bench::start(scale);
     let mut report = Report::of(&bench);
     for (name, run) in chosen {
+        println!("\n== {name}");
         run(&bench, &mut report);
-        report.save(name);
+        report.save();
     }
     report.finish();
 }

@@ -39,7 +39,7 @@ impl Report {
     }
 
     pub fn add(&mut self, measured: Measured) {
-        println!("\n{}", measured.row);
+        println!("{}", measured.row);
         let seconds = |role: Role| {
             measured.spread(role, |sample| sample.wall).map_or_else(|| "–".to_owned(), |spread| show(spread.median))
         };
@@ -102,7 +102,7 @@ impl Report {
     }
 
     /// Keeps what there is so far, should a later row fail.
-    pub fn save(&self, _row: &str) {
+    pub fn save(&self) {
         let results = json!({
             "machine": self.machine, "server": Server::installed().version(), "size": self.scale,
             "settings": self.settings, "rows": self.rows,

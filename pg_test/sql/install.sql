@@ -31,7 +31,7 @@ SELECT * FROM cumulate.verify('sales.daily_cumulate');
 SELECT cumulate.create_sales_pipeline('shop');
 SELECT cumulate.drop_table('shop.daily_cumulate');
 DROP SCHEMA shop CASCADE;
-SELECT target FROM cumulate.tables;
+SELECT target FROM cumulate.tables ORDER BY 1;
 DROP EXTENSION pg_cumulate;
 DROP SCHEMA sales CASCADE;
 CREATE EXTENSION pg_cumulate;

@@ -3,12 +3,10 @@
 use super::given;
 use crate::error::Error;
 use crate::fold::codec::{Any, Codec, Fixed};
-use crate::pg::function::{BigintArray, DoubleArray, IntegerArray, NumericArray, RawNumeric, RealArray, SmallintArray};
+use crate::pg::call::{Call, c_function};
 use crate::pg::value::Layout;
 use crate::rules::window::{Element, History, LONGEST_WINDOW, Overflow, Rollup, Total};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Datum};
-use pgrx::prelude::*;
 
 fn shifted<C: Codec>(
     codec: &C,
@@ -17,6 +15,11 @@ fn shifted<C: Codec>(
     size: Option<i32>,
 ) -> Result<Datum, Error> {
     let size = window_size("size", given("size", size)?)?;
+    if let (Some(history), Some(newest)) = (history, &newest)
+        && let Some(shifted) = codec.shift_plain(history, newest, size)?
+    {
+        return Ok(shifted);
+    }
     let mut values = History::new();
     if let Some(history) = history {
         codec.read_array(history, size, values.values_mut())?;
@@ -30,16 +33,18 @@ fn summed<C: Codec>(
     codec: &C,
     history: Option<Datum>,
     days: Option<i32>,
-    total: &'static str,
 ) -> Result<Option<<C::Element as Element>::Sum>, Error> {
     let days = days.map(|days| window_size("days", days)).transpose()?.unwrap_or(usize::MAX);
     let Some(history) = history else { return Ok(None) };
+    let overflow = |Overflow| Error::TotalOverflow { of: "history".to_owned(), total: C::TOTAL };
+    if let Some(sum) = codec.sum_plain(history, days)? {
+        return sum.transpose().map_err(overflow);
+    }
     let mut values = History::new();
     codec.read_array(history, days, values.values_mut())?;
-    match values.total(days, Rollup::Sum, |_, _| std::cmp::Ordering::Equal) {
-        Ok(Total::Sum(sum)) => Ok(Some(sum)),
-        Ok(_) => Ok(None),
-        Err(Overflow) => Err(Error::TotalOverflow { of: "history".to_owned(), total }),
+    match values.total(days, Rollup::Sum, |_, _| std::cmp::Ordering::Equal).map_err(overflow)? {
+        Total::Sum(sum) => Ok(Some(sum)),
+        _ => Ok(None),
     }
 }
 
@@ -48,48 +53,63 @@ fn window_size(argument: &'static str, given: i32) -> Result<usize, Error> {
     size.ok_or(Error::NumberOutOfRange { argument, given: given.into(), least: 1, most: LONGEST_WINDOW as i64 })
 }
 
-macro_rules! array_functions {
-    ($shift:ident, $total:ident, $array:ident, $number:ident, $sum:ident, $oid:expr, $total_name:literal) => {
-        #[pg_extern(name = "shift", immutable, parallel_safe)]
-        fn $shift(history: Option<$array>, newest: Option<$number>, size: Option<i32>) -> Result<$array, ErrorReport> {
-            Ok($array(shifted(&Fixed::<$number>::new($oid), history.map(|array| array.0), newest, size)?))
-        }
+fn shift<C: Codec>(codec: &C, call: &Call) -> Result<Option<Datum>, Error> {
+    let newest = call.argument(1).map(|value| codec.read(value));
+    let size = call.argument(2).map(|value| value.value() as i32);
+    shifted(codec, call.argument(0), newest, size).map(Some)
+}
 
-        #[pg_extern(name = "total", immutable, parallel_safe)]
-        fn $total(history: Option<$array>, days: default!(Option<i32>, "NULL")) -> Result<Option<$sum>, ErrorReport> {
-            let codec = Fixed::<$number>::new($oid);
-            Ok(summed(&codec, history.map(|array| array.0), days, $total_name)?)
-        }
+fn total<C: Codec>(codec: &C, call: &Call) -> Result<Option<Datum>, Error> {
+    let days = call.argument(1).map(|value| value.value() as i32);
+    Ok(summed(codec, call.argument(0), days)?.map(|sum| codec.write_sum(sum)))
+}
+
+macro_rules! array_functions {
+    ($shift:ident, $shift_record:ident, $total:ident, $total_record:ident, $codec:expr) => {
+        c_function!($shift, $shift_record, |call| shift(&$codec, call));
+        c_function!($total, $total_record, |call| total(&$codec, call));
     };
 }
 
-array_functions!(shift_smallint, total_smallint, SmallintArray, i16, i64, pg_sys::INT2OID, "bigint");
-array_functions!(shift_integer, total_integer, IntegerArray, i32, i64, pg_sys::INT4OID, "bigint");
-array_functions!(shift_bigint, total_bigint, BigintArray, i64, i64, pg_sys::INT8OID, "bigint");
-array_functions!(shift_real, total_real, RealArray, f32, f64, pg_sys::FLOAT4OID, "double precision");
-array_functions!(shift_double, total_double, DoubleArray, f64, f64, pg_sys::FLOAT8OID, "double precision");
-
-fn numeric() -> Any {
+array_functions!(
+    shift_smallint,
+    pg_finfo_shift_smallint,
+    total_smallint,
+    pg_finfo_total_smallint,
+    Fixed::<i16>::new(pg_sys::INT2OID)
+);
+array_functions!(
+    shift_integer,
+    pg_finfo_shift_integer,
+    total_integer,
+    pg_finfo_total_integer,
+    Fixed::<i32>::new(pg_sys::INT4OID)
+);
+array_functions!(
+    shift_bigint,
+    pg_finfo_shift_bigint,
+    total_bigint,
+    pg_finfo_total_bigint,
+    Fixed::<i64>::new(pg_sys::INT8OID)
+);
+array_functions!(
+    shift_real,
+    pg_finfo_shift_real,
+    total_real,
+    pg_finfo_total_real,
+    Fixed::<f32>::new(pg_sys::FLOAT4OID)
+);
+array_functions!(
+    shift_double,
+    pg_finfo_shift_double,
+    total_double,
+    pg_finfo_total_double,
+    Fixed::<f64>::new(pg_sys::FLOAT8OID)
+);
+array_functions!(
+    shift_numeric,
+    pg_finfo_shift_numeric,
+    total_numeric,
+    pg_finfo_total_numeric,
     Any { layout: Layout::of(pg_sys::NUMERICOID) }
-}
-
-#[pg_extern(name = "shift", immutable, parallel_safe)]
-fn shift_numeric(
-    history: Option<NumericArray>,
-    newest: Option<RawNumeric>,
-    size: Option<i32>,
-) -> Result<NumericArray, ErrorReport> {
-    let codec = numeric();
-    let newest = newest.map(|value| codec.read(value.0));
-    Ok(NumericArray(shifted(&codec, history.map(|array| array.0), newest, size)?))
-}
-
-#[pg_extern(name = "total", immutable, parallel_safe)]
-fn total_numeric(
-    history: Option<NumericArray>,
-    days: default!(Option<i32>, "NULL"),
-) -> Result<Option<RawNumeric>, ErrorReport> {
-    let codec = numeric();
-    let sum = summed(&codec, history.map(|array| array.0), days, "numeric")?;
-    Ok(sum.map(|sum| RawNumeric(codec.write_sum(sum))))
-}
+);

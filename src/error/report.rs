@@ -239,7 +239,7 @@ impl Error {
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("\"{name}\" is not a cumulative table"),
                 "It was not made by cumulate.create_table.".to_owned(),
-                "SELECT target FROM cumulate.tables;".to_owned(),
+                "SELECT target FROM cumulate.tables ORDER BY 1;".to_owned(),
             ),
             NotOwner { table, owner } => (
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,

@@ -21,6 +21,21 @@ pub trait Codec {
     fn heap_bytes(&self, _element: &Self::Element) -> usize {
         0
     }
+
+    /// The array one day on, where that needs no look at single elements.
+    fn shift_plain(&self, _history: Datum, _newest: &Self::Element, _size: usize) -> Result<Option<Datum>, Error> {
+        Ok(None)
+    }
+
+    /// The sum of the newest elements, likewise; None for another array, Some(None) for an empty one.
+    #[allow(clippy::type_complexity)]
+    fn sum_plain(
+        &self,
+        _history: Datum,
+        _most: usize,
+    ) -> Result<Option<Option<Result<<Self::Element as Element>::Sum, Overflow>>>, Error> {
+        Ok(None)
+    }
 }
 
 /// Elements of a fixed width that Rust has itself.
@@ -63,6 +78,20 @@ macro_rules! fixed_codec {
 
             fn write_mean(&self, mean: <$number as Element>::Mean) -> Datum {
                 $write_mean(mean)
+            }
+
+            fn shift_plain(&self, history: Datum, newest: &$number, size: usize) -> Result<Option<Datum>, Error> {
+                array::with_plain(history, size - 1, |before| array::write_plain(self.oid, *newest, before))
+            }
+
+            fn sum_plain(
+                &self,
+                history: Datum,
+                most: usize,
+            ) -> Result<Option<Option<Result<<$number as Element>::Sum, Overflow>>>, Error> {
+                array::with_plain(history, most, |values: &[$number]| {
+                    (!values.is_empty()).then(|| <$number>::sum(values.iter()))
+                })
             }
         }
     };

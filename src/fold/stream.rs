@@ -139,25 +139,26 @@ impl<'a> Reading<'a> {
         let mut branches = Vec::new();
         if let Some(base) = self.base {
             let from = self.days_of(&target, base, base);
-            branches.push(self.select(0, &snapshot.join(", "), &no_metrics, &from));
+            branches.push(self.select(0, (base, base), &snapshot.join(", "), &no_metrics, &from));
         }
         let metrics: Vec<String> =
             self.definition.metrics.iter().map(|metric| format!("t.{}", ident(&metric.daily_column))).collect();
         let no_values = self.nulls(self.value_types.iter().cloned());
         let from = self.days_of(&self.definition.daily.sql(), self.daily.0, self.daily.1);
-        branches.push(self.select(1, &no_values, &metrics.join(", "), &from));
-        for (from, to) in crate::rules::calendar::stretches(self.stored.iter().copied()) {
-            let from = self.days_of(&target, from, to);
-            branches.push(self.select(2, &snapshot.join(", "), &no_metrics, &from));
+        branches.push(self.select(1, self.daily, &no_values, &metrics.join(", "), &from));
+        for days in crate::rules::calendar::stretches(self.stored.iter().copied()) {
+            let from = self.days_of(&target, days.0, days.1);
+            branches.push(self.select(2, days, &snapshot.join(", "), &no_metrics, &from));
         }
         branches
     }
 
-    fn select(&self, kind: u8, values: &str, metrics: &str, from: &str) -> String {
+    fn select(&self, kind: u8, (first, last): (Day, Day), values: &str, metrics: &str, from: &str) -> String {
         let keys = self.definition.key_list("t.");
-        format!(
-            "SELECT {kind} AS \"?kind\", t.{SNAPSHOT_DATE} - DATE '2000-01-01' AS \"?day\", {keys}, {values}, {metrics} {from}"
-        )
+        // The day is the last column of a row: where it is known, those before it need not be taken apart.
+        let day =
+            if first == last { first.number().to_string() } else { format!("t.{SNAPSHOT_DATE} - DATE '2000-01-01'") };
+        format!("SELECT {kind} AS \"?kind\", {day} AS \"?day\", {keys}, {values}, {metrics} {from}")
     }
 
     fn nulls(&self, types: impl Iterator<Item = String>) -> String {

@@ -4,6 +4,7 @@ use super::unguarded::allocate;
 use super::value::{Image, Layout};
 use crate::error::Error;
 use pgrx::pg_sys::{self, Datum, Oid};
+use std::mem::MaybeUninit;
 
 /// The parts of an array datum: pointers into it, or into a detoasted copy in the current memory context.
 struct Parts {
@@ -20,6 +21,7 @@ const DIMENSIONS_AT: usize = 16;
 impl Parts {
     /// # Safety
     /// `array` must be a non-null array datum.
+    #[inline]
     unsafe fn of(array: Datum) -> Result<Self, Error> {
         // SAFETY: what is neither compressed nor elsewhere is read where it is; all reads are unaligned and inside it.
         unsafe {
@@ -98,6 +100,63 @@ pub fn read_fixed<T: Copy>(array: Datum, most: usize, elements: &mut Vec<Option<
     }
 }
 
+/// Elements up to this number are looked at without asking for memory.
+const FEW: usize = 64;
+
+/// Calls `look` with the newest elements, at most `most`, of an array of a fixed-width type; None when any is NULL.
+#[inline]
+pub fn with_plain<T: Copy, R>(array: Datum, most: usize, look: impl FnOnce(&[T]) -> R) -> Result<Option<R>, Error> {
+    // SAFETY: callers pass non-null array datums of an element type as wide as T; without NULL all elements are there.
+    unsafe {
+        let parts = Parts::of(array)?;
+        if parts.data_offset != 0 {
+            return Ok(None);
+        }
+        let (data, length) = (parts.base.wrapping_add(parts.data_at()), parts.length.min(most));
+        let mut few = [const { MaybeUninit::<T>::uninit() }; FEW];
+        let mut many = Vec::new();
+        let copy: *mut T = if length <= FEW {
+            few.as_mut_ptr().cast()
+        } else {
+            many.reserve_exact(length);
+            many.as_mut_ptr()
+        };
+        std::ptr::copy_nonoverlapping(data, copy.cast::<u8>(), length * size_of::<T>());
+        Ok(Some(look(std::slice::from_raw_parts(copy, length))))
+    }
+}
+
+/// A new array of `newest` and what was before it, none of them NULL.
+pub fn write_plain<T: Copy>(oid: Oid, newest: T, before: &[T]) -> Datum {
+    let data_at = align(DIMENSIONS_AT + 8, 8);
+    let size = data_at + (before.len() + 1) * size_of::<T>();
+    // SAFETY: the block has `size` bytes, and header, dimension and data fill it.
+    unsafe {
+        let base = allocate(size);
+        write_head(base, size, oid, before.len() + 1, 0);
+        let data = base.add(data_at).cast::<T>();
+        data.write_unaligned(newest);
+        std::ptr::copy_nonoverlapping(before.as_ptr().cast::<u8>(), data.add(1).cast::<u8>(), size_of_val(before));
+        Datum::from(base)
+    }
+}
+
+/// # Safety
+/// `base` must have room for the header and one dimension.
+unsafe fn write_head(base: *mut u8, size: usize, oid: Oid, length: usize, data_offset: usize) {
+    // SAFETY: by contract; blocks are aligned for any type.
+    unsafe {
+        pgrx::set_varsize_4b(base.cast(), size as i32);
+        let array = base.cast::<pg_sys::ArrayType>();
+        (*array).ndim = 1;
+        (*array).dataoffset = data_offset as i32;
+        (*array).elemtype = oid;
+        let numbers = base.add(DIMENSIONS_AT).cast::<i32>();
+        numbers.write(length as i32);
+        numbers.add(1).write(1);
+    }
+}
+
 /// Appends copies of the elements of an array of any type to `elements`, at most `most`.
 pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Option<Image>>) -> Result<(), Error> {
     // SAFETY: callers pass non-null array datums with elements of this layout; what deconstruct_array makes is freed.
@@ -132,33 +191,27 @@ pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Op
 
 /// A new array of a fixed-width type in the current memory context, with lower bound 1.
 pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
+    if elements.is_empty() {
+        // SAFETY: a plain allocation.
+        return Datum::from(unsafe { pg_sys::construct_empty_array(oid) });
+    }
     let filled = elements.iter().flatten().count();
     let holes = filled < elements.len();
     let bitmap_at = DIMENSIONS_AT + 8;
     let bitmap = if holes { elements.len().div_ceil(8) } else { 0 };
     let data_at = align(bitmap_at + bitmap, 8);
-    let size = if elements.is_empty() { DIMENSIONS_AT } else { data_at + filled * size_of::<T>() };
+    let size = data_at + filled * size_of::<T>();
     // SAFETY: the block has `size` bytes; header, dimension, bitmap and data fill it.
     unsafe {
         let base = allocate(size);
-        pgrx::set_varsize_4b(base.cast(), size as i32);
-        let array = base.cast::<pg_sys::ArrayType>();
-        (*array).ndim = i32::from(!elements.is_empty());
-        (*array).dataoffset = if holes { data_at as i32 } else { 0 };
-        (*array).elemtype = oid;
-        if elements.is_empty() {
-            return Datum::from(base);
-        }
-        let numbers = base.add(DIMENSIONS_AT).cast::<i32>();
-        numbers.write(elements.len() as i32);
-        numbers.add(1).write(1);
+        write_head(base, size, oid, elements.len(), if holes { data_at } else { 0 });
         let mut data = base.add(data_at).cast::<T>();
         for value in elements.iter().flatten() {
             data.write_unaligned(*value);
             data = data.add(1);
         }
-        base.add(bitmap_at).write_bytes(0, data_at - bitmap_at);
         if holes {
+            base.add(bitmap_at).write_bytes(0, data_at - bitmap_at);
             let present = elements.iter().enumerate().filter(|(_, element)| element.is_some());
             present.for_each(|(index, _)| *base.add(bitmap_at + index / 8) |= 1 << (index % 8));
         }

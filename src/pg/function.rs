@@ -33,29 +33,6 @@ macro_rules! argument {
     };
 }
 
-/// Declares how such a type goes back as a result.
-macro_rules! result {
-    ($name:ident, $oid:expr) => {
-        impl IntoDatum for $name {
-            fn into_datum(self) -> Option<Datum> {
-                Some(self.0)
-            }
-
-            fn type_oid() -> Oid {
-                $oid
-            }
-        }
-
-        // SAFETY: the datum was made in the memory context that the function was called in.
-        unsafe impl BoxRet for $name {
-            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
-                // SAFETY: as above.
-                unsafe { fcinfo.return_raw_datum(self.0) }
-            }
-        }
-    };
-}
-
 /// What a trigger function gives back when there is no row to give.
 pub struct NoRow;
 
@@ -135,22 +112,3 @@ argument!(JsonText, "json", |datum: Datum| JsonText(value::to_text(pg_sys::JSONO
 /// An interval in its text form.
 pub struct IntervalText(pub String);
 argument!(IntervalText, "interval", |datum: Datum| IntervalText(value::to_text(pg_sys::INTERVALOID, datum)));
-
-/// Arrays, left as they are.
-macro_rules! arrays {
-    ($($name:ident, $sql:literal, $oid:expr;)*) => {$(
-        pub struct $name(pub Datum);
-        argument!($name, $sql, $name);
-        result!($name, $oid);
-    )*};
-}
-
-arrays! {
-    SmallintArray, "smallint[]", pg_sys::INT2ARRAYOID;
-    IntegerArray, "integer[]", pg_sys::INT4ARRAYOID;
-    BigintArray, "bigint[]", pg_sys::INT8ARRAYOID;
-    RealArray, "real[]", pg_sys::FLOAT4ARRAYOID;
-    DoubleArray, "double precision[]", pg_sys::FLOAT8ARRAYOID;
-    NumericArray, "numeric[]", pg_sys::NUMERICARRAYOID;
-    RawNumeric, "numeric", pg_sys::NUMERICOID;
-}

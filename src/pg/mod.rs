@@ -8,6 +8,7 @@ pub mod array;
 pub mod board;
 pub mod body;
 pub mod bulk;
+pub mod call;
 pub mod compare;
 pub mod expression;
 pub mod function;

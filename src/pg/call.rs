@@ -1,0 +1,65 @@
+//! SQL functions written as C functions are: for those whose work on a small array costs less than pgrx's unpacking of
+//! arguments.
+
+use crate::error::Error;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::{self, Datum};
+use pgrx::prelude::PgLogLevel;
+
+/// The arguments of one call.
+pub struct Call(pg_sys::FunctionCallInfo);
+
+impl Call {
+    /// An argument from 0 on, None for NULL; the function's declaration says how many there are.
+    #[inline]
+    pub fn argument(&self, index: usize) -> Option<Datum> {
+        // SAFETY: PostgreSQL passes as many arguments as the function was declared with.
+        let argument = unsafe { &*(*self.0).args.as_ptr().add(index) };
+        (!argument.isnull).then_some(argument.value)
+    }
+}
+
+/// Calls `work`, and gives back what it answers; its error becomes PostgreSQL's.
+///
+/// # Safety
+/// `call` must be what PostgreSQL passed.
+#[inline]
+pub unsafe fn answer(
+    call: pg_sys::FunctionCallInfo,
+    work: impl FnOnce(&Call) -> Result<Option<Datum>, Error>,
+) -> Datum {
+    match work(&Call(call)) {
+        Ok(Some(datum)) => datum,
+        Ok(None) => {
+            // SAFETY: by contract.
+            unsafe { (*call).isnull = true };
+            Datum::null()
+        }
+        Err(error) => {
+            ErrorReport::from(error).report(PgLogLevel::ERROR);
+            Datum::null()
+        }
+    }
+}
+
+/// Declares a C function by its name and that of its record; sql/arrays.sql says what it is in SQL.
+macro_rules! c_function {
+    ($name:ident, $record:ident, $work:expr) => {
+        #[unsafe(no_mangle)]
+        #[doc(hidden)]
+        pub extern "C" fn $record() -> &'static pgrx::pg_sys::Pg_finfo_record {
+            const VERSION_1: pgrx::pg_sys::Pg_finfo_record = pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &VERSION_1
+        }
+
+        #[unsafe(no_mangle)]
+        #[doc(hidden)]
+        #[pgrx::pg_guard]
+        pub unsafe extern "C-unwind" fn $name(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+            // SAFETY: called by PostgreSQL.
+            unsafe { $crate::pg::call::answer(call, $work) }
+        }
+    };
+}
+
+pub(crate) use c_function;
