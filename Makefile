@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo stop test test-quick test-mutants soak bench bench-quick lint install installcheck clean distclean
+.PHONY: all build help demo demo-retail stop test test-quick test-mutants soak bench bench-quick lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -15,6 +15,9 @@ build: ## the extension, release build (also: make)
 
 demo: ## the sales pipeline on a private server, from nothing
 	@scripts/demo.sh
+
+demo-retail: ## a year of a grocer's transactions, fetched when run, on the same server
+	@scripts/retail.sh
 
 stop: ## stops the demo's server, keeps its data
 	@scripts/stop.sh

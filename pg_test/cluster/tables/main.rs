@@ -4,6 +4,7 @@
 mod added_metrics;
 mod additions;
 mod adoption;
+mod backfills;
 mod clocks;
 mod counts;
 mod dumps;
