@@ -40,11 +40,10 @@ pub fn main() {
             rota.refresh(&present, now());
             next_scan = now() + naptime();
         }
-        start_workers(&mut rota, &mut running, now());
+        let all_busy = start_workers(&mut rota, &mut running, now());
         let idle = rota.idle_time(now()).unwrap_or(i64::MAX).min(next_scan - now());
-        // When all workers are busy, the end of one wakes the launcher.
-        let least = if running.len() < guc::max_workers() { 1 } else { naptime() };
-        process::sleep(idle.clamp(least, naptime().max(1)));
+        // The end of a worker wakes the launcher.
+        process::sleep(if all_busy { naptime() } else { idle.clamp(1, naptime()) });
     }
 }
 
@@ -60,19 +59,20 @@ fn collect(rota: &mut Rota, running: &mut Vec<Running>, now: i64) {
     }
 }
 
-fn start_workers(rota: &mut Rota, running: &mut Vec<Running>, now: i64) {
+/// Starts as many as may be; whether no more may.
+fn start_workers(rota: &mut Rota, running: &mut Vec<Running>, now: i64) -> bool {
     let own: Vec<usize> = running.iter().map(|worker| worker.place).collect();
     let orphans = board::orphans(&own);
     loop {
         let busy = running.len() + orphans.len();
         let free = guc::max_workers().saturating_sub(busy);
-        let Some(number) = rota.next(now, free, naptime()) else { return };
+        let Some(number) = rota.next(now, free, naptime()) else { return free == 0 };
         let database = Oid::from(number);
         match start_worker(database) {
             Some(worker) => running.push(worker),
             None => {
                 rota.put_off(number, now, naptime());
-                return;
+                return false;
             }
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 struct Database {
     next_look: i64,
+    last_look: Option<i64>,
     /// Workers in it at the moment.
     workers: u32,
     /// Workers in a row that ended without a word.
@@ -23,6 +24,9 @@ struct Database {
 pub struct Rota {
     databases: BTreeMap<u32, Database>,
 }
+
+/// Whoever asks again and again gets no more than this.
+const BETWEEN_REQUESTS: i64 = 200;
 
 /// A database without the extension is looked at this often.
 const WITHOUT_EXTENSION: i64 = 10 * 60 * 1000;
@@ -41,7 +45,8 @@ impl Rota {
 
     /// Something has become due.
     pub fn ask(&mut self, number: u32, now: i64) {
-        self.databases.entry(number).or_default().next_look = now;
+        let database = self.databases.entry(number).or_default();
+        database.next_look = database.last_look.map_or(now, |last| now.max(last + BETWEEN_REQUESTS));
     }
 
     pub fn ask_all(&mut self, now: i64) {
@@ -64,6 +69,7 @@ impl Rota {
         let database = self.databases.get_mut(&chosen)?;
         database.workers += 1;
         database.next_look = now + naptime;
+        database.last_look = Some(now);
         if database.behind_since.is_some() {
             database.turns += 1;
         }
@@ -161,11 +167,12 @@ mod tests {
         let mut rota = rota(&[1]);
         rota.next(0, 1, NAPTIME);
         rota.ask(1, 5);
-        assert_eq!(rota.next(5, 1, NAPTIME), Some(1), "alone in the server it may have a second worker");
-        rota.ended(1, Found::NoExtension, 10, NAPTIME);
-        rota.ask(1, 15);
-        rota.ended(1, Found::NoExtension, 20, NAPTIME);
-        assert_eq!(rota.next(20, 1, NAPTIME), Some(1));
+        assert_eq!(rota.next(100, 1, NAPTIME), None, "not that often");
+        assert_eq!(rota.next(205, 1, NAPTIME), Some(1), "alone in the server it may have a second worker");
+        rota.ended(1, Found::NoExtension, 210, NAPTIME);
+        rota.ask(1, 215);
+        rota.ended(1, Found::NoExtension, 420, NAPTIME);
+        assert_eq!(rota.next(420, 1, NAPTIME), Some(1));
     }
 
     #[test]

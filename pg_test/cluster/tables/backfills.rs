@@ -75,7 +75,7 @@ fn a_backfill_killed_at_random_points_leaves_closed_days_right_and_goes_on() {
                             AND (detail !~ '^It stopped at [-0-9]+; [0-9]+/90 days are closed and stay' OR hint !~ '^CALL')";
     assert_eq!(client.value::<i64>(where_it_stopped), 0);
     client.run(CALL);
-    assert_eq!(client.value::<i64>("SELECT closed_days FROM cumulate.status"), 90);
+    assert_eq!(client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 90);
     assert_eq!(
         client.value::<i64>("SELECT count(*) FROM counts"),
         client.value::<i64>("SELECT sum(rows)::bigint FROM cumulate.days")
@@ -109,7 +109,7 @@ fn what_an_interrupted_backfill_has_read_is_not_read_again() {
     let rows = client.value::<i64>(read) - before;
     assert!(rows < 2000, "{rows} rows of the source were read again");
     assert_eq!(wrong(&mut client), Vec::<String>::new());
-    assert_eq!(client.value::<i64>("SELECT closed_days FROM cumulate.status"), 90);
+    assert_eq!(client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 90);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_backfill_beside_writers_is_right_after_the_last_repair() {
         (0..60).for_each(|number| ledger.close(day(number)));
         counts.check(&ledger);
         assert!(writes > 20, "{writes} writes, {more}");
-        assert_eq!(counts.client.value::<i64>("SELECT closed_days FROM cumulate.status"), 60);
+        assert_eq!(counts.client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 60);
     }
 }
 
@@ -208,10 +208,10 @@ fn a_failed_backfill_says_where_it_stopped() {
     assert_eq!(refusal.sqlstate, "22003", "{refusal}");
     let run = "SELECT status, from_day + days_done, days_done, sqlstate FROM cumulate.runs";
     assert_eq!(client.lines(run), ["failed|2024-12-19|18|22003"]);
-    assert_eq!(client.value::<i64>("SELECT closed_days FROM cumulate.status"), 18);
+    assert_eq!(client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 18);
     client.run("UPDATE source SET amount = 2 WHERE at = '2024-12-20'");
     client.run("CALL cumulate.backfill('counts', '2024-12-01', '2024-12-30')");
-    assert_eq!(client.value::<i64>("SELECT closed_days FROM cumulate.status"), 30);
+    assert_eq!(client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE state = 'closed'"), 30);
     assert_eq!(wrong(&mut client), Vec::<String>::new());
 }
 
