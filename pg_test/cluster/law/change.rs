@@ -103,7 +103,7 @@ pub fn any() -> impl Strategy<Value = Change> {
     let nth = || 0..40usize;
     prop_oneof![
         10 => (any_way(), vec(event::any(), 1..8)).prop_map(|(way, events)| Change::Insert { way, events }),
-        4 => (nth(), 1..4usize, any_setting())
+        5 => (nth(), 1..4usize, any_setting())
             .prop_map(|(nth, count, setting)| Change::Update { nth, count, setting }),
         2 => (nth(), 1..4usize).prop_map(|(nth, count)| Change::Delete { nth, count }),
         2 => nth().prop_map(|nth| Change::DeleteKey { nth }),
@@ -129,6 +129,6 @@ fn any_setting() -> impl Strategy<Value = Setting> {
         2 => event::keys().prop_map(Setting::Keys),
         2 => prop::option::weighted(0.8, -20..100).prop_map(Setting::Amount),
         1 => prop::option::weighted(0.8, select(&["sell", "return"][..])).prop_map(Setting::Kind),
-        5 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
+        8 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
     ]
 }
