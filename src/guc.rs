@@ -66,7 +66,7 @@ pub fn register() {
     GucRegistry::define_int_guc(
         c"cumulate.lock_timeout",
         c"How long closing a day waits for transactions that are still writing to its source.",
-        c"After that the day is left open, and settled by a later run.",
+        c"After that the day is left open, and settled by a later run. add_metric and retention wait as long for a moment without readers.",
         &LOCK_TIMEOUT,
         0,
         i32::MAX,

@@ -264,9 +264,28 @@ fn replace_aggregate(definition: &Definition, metric: PlannedMetric, search_path
         keys: keys.collect(),
         metrics: known.chain(std::iter::once(new)).collect(),
     };
+    let grantees = grantees(definition.aggregate_oid);
     run(&format!("DROP FUNCTION {}(date, date)", definition.aggregate));
-    // Everything is written out by the names that these two schemas do not have.
+    // Every name outside of these two schemas is written with its own.
     aggregate.make("pg_catalog, pg_temp");
+    if let Some(grantees) = grantees {
+        let function = format!("FUNCTION {}(date, date)", definition.aggregate);
+        run(&format!("REVOKE ALL ON {function} FROM PUBLIC"));
+        grantees.iter().for_each(|role| run(&format!("GRANT EXECUTE ON {function} TO {role}")));
+    }
+}
+
+/// Who may call a function, as SQL writes roles; None when nobody has granted or revoked anything.
+fn grantees(function: Oid) -> Option<Vec<String>> {
+    let roles = Statement::new(
+        "SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') FROM pg_catalog.pg_proc p
+         CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+         WHERE p.oid = $1 AND a.privilege_type = 'EXECUTE'",
+    )
+    .bind(function)
+    .map(|row| row.get(0).unwrap_or_default());
+    (!roles.is_empty()).then_some(roles)
 }
 
 fn run(sql: &str) {

@@ -359,6 +359,9 @@ fn only_the_owner_adds_and_what_he_adds_runs_with_his_rights() {
     owner.run("SET search_path = shop, public");
     create(&mut owner, "added", FIRST, FORMS[0]);
     owner.run("SELECT cumulate.cumulate_range('shop.added', '2024-12-02', '2024-12-30')");
+    owner.run("REVOKE EXECUTE ON FUNCTION shop.added_rows FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.added_rows TO metric_other");
+    let rights = "SELECT proacl::text FROM pg_proc WHERE proname = 'added_rows'";
+    let granted = owner.lines(rights);
     let mut other = database.connect_as("metric_other");
     let call = format!("CALL cumulate.add_metric('shop.added', 'spent', {})", literal(ADDED[0].1));
     assert_eq!(other.refusal(&call).sqlstate, "42501");
@@ -367,4 +370,5 @@ fn only_the_owner_adds_and_what_he_adds_runs_with_his_rights() {
     assert_eq!(owner.lines("SELECT * FROM cumulate.verify('shop.added')"), Vec::<String>::new());
     let owners = "SELECT DISTINCT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'added_rows'";
     assert_eq!(owner.lines(owners), ["metric_owner"]);
+    assert_eq!(owner.lines(rights), granted);
 }
