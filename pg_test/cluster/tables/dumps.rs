@@ -87,7 +87,7 @@ pub fn fill(cluster: &Cluster, database: &str) {
              '{\"long\": {\"value\": \"sum(shop.half(seconds)) FILTER (WHERE seconds > 10)\", \"rollup\": \"max\", \"zero\": -1.5},
                \"visits\": \"count(*)\"}',
              windows => '{3,2}', start_date => '2024-12-11', time_zone => 'Europe/Berlin', filter => 'seconds <> 7',
-             shape => 'padded', expire_idle => true, partition_by => 'day', retention => '100 years');
+             shape => 'padded', expire_idle => true, partition_by => 'day', retention => '200 years');
          SELECT cumulate.cumulate_range('shop.counts', '2024-12-11', '2024-12-20')",
     );
     // Too long for a key: the run fails and leaves a trace.

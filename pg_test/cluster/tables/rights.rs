@@ -5,7 +5,7 @@ use pg_cumulate_tests::{Ask, Database};
 use postgres::Client;
 
 /// Calls that change or read a cumulative table.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 12] = [
     "SELECT cumulate.cumulate_day('counts', '2024-12-03')",
     "SELECT cumulate.cumulate_range('counts', '2024-12-03', '2024-12-04')",
     "SELECT cumulate.populate_day('counts', '2024-12-03')",
@@ -13,7 +13,9 @@ const CALLS: [&str; 10] = [
     "SELECT cumulate.apply_late('counts')",
     "SELECT * FROM cumulate.verify('counts')",
     "CALL cumulate.backfill('counts', '2024-12-01', '2024-12-05')",
-    "SELECT cumulate.alter_table('counts', retention => '1 year')",
+    "SELECT cumulate.alter_table('counts', retention => '200 years')",
+    "SELECT cumulate.apply_retention('counts')",
+    "CALL cumulate.add_metric('counts', 'later', '\"max(amount)\"')",
     "SELECT cumulate.freeze('counts', '2024-12-01')",
     "SELECT cumulate.drop_table('counts')",
 ];
