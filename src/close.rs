@@ -6,6 +6,7 @@ use crate::daily;
 use crate::error::Error;
 use crate::fold::by_day::{self, Passage};
 use crate::fold::by_key;
+use crate::fold::in_step::{self, Steps};
 use crate::fold::stream::Reading;
 use crate::late::dirt::Dirt;
 use crate::late::leaves;
@@ -362,8 +363,47 @@ fn build_stretch(definition: &Definition, from: Day, to: Day, over: &Over) -> Re
 fn build_one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error> {
     activity::at(day);
     let (base, read_from) = base_of(definition, day);
-    let reading = Reading::new(definition, base, (read_from, day), &[], None);
     let mut sink = Sink::open(definition, &[day]);
+    if !build_in_step(definition, base, read_from, day, &mut sink)? {
+        build_by_key(definition, base, read_from, day, &mut sink)?;
+    }
+    let rows = sink.rows();
+    sink.finish();
+    ledger::record_closed(definition.target.oid, &[(day, over.state_of(day), Some(rows))]);
+    Ok(())
+}
+
+/// Whether the snapshot could be made by reading the day before as it lies; else nothing of it is there. Only where
+/// that day has a partition of its own, and the new one can be emptied again as nobody sees it yet.
+fn build_in_step(
+    definition: &Definition,
+    base: Option<Day>,
+    read_from: Day,
+    day: Day,
+    sink: &mut Sink,
+) -> Result<bool, Error> {
+    let Some(base) = base.filter(|_| read_from == day && sink.can_start_again()) else { return Ok(false) };
+    let steps = in_step::run(definition, base, day, |fold, key| {
+        sink.write(day, |row| {
+            let datums = definition.keys.iter().zip(key);
+            row.extend(datums.map(|(column, datum)| Some(column.layout.copy(*datum))));
+            fold.emit(0, row)
+        })
+    })?;
+    if steps == Steps::OutOfOrder {
+        sink.start_again();
+    }
+    Ok(steps == Steps::Done)
+}
+
+fn build_by_key(
+    definition: &Definition,
+    base: Option<Day>,
+    read_from: Day,
+    day: Day,
+    sink: &mut Sink,
+) -> Result<(), Error> {
+    let reading = Reading::new(definition, base, (read_from, day), &[], None);
     by_key::run(&reading, sink.needs_serial_query(), |fold, group| {
         if !group.through(fold, day) {
             return Ok(());
@@ -372,11 +412,7 @@ fn build_one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error
             row.extend(definition.keys.iter().zip(group.key_datums()).map(|(key, datum)| Some(key.layout.copy(datum))));
             fold.emit(0, row)
         })
-    })?;
-    let rows = sink.rows();
-    sink.finish();
-    ledger::record_closed(definition.target.oid, &[(day, over.state_of(day), Some(rows))]);
-    Ok(())
+    })
 }
 
 fn build_many(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<Option<Day>, Error> {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::stream::{KeyArrays, key_arrays};
 use crate::pg::activity;
-use crate::pg::bulk::{BulkWriter, KnownChecks, prepare_to_write};
+use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
 use crate::pg::compare::Order;
 use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
@@ -149,7 +149,7 @@ impl Filler {
         let way = if suitable::for_direct_write(definition.daily.oid, &names) {
             prepare_to_write();
             let places = crate::sink::places_in(definition.daily.oid, &names);
-            Way::Bulk { writer: BulkWriter::open(definition.daily.oid, KnownChecks::None), places }
+            Way::Bulk { writer: BulkWriter::open(definition.daily.oid, TableState::InUse), places }
         } else {
             Way::Sql(Box::new(RowWriter::new(definition, &definition.daily, definition.daily_columns())))
         };

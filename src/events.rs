@@ -2,7 +2,7 @@
 
 use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::bulk::{BulkWriter, KnownChecks};
+use crate::pg::bulk::{BulkWriter, TableState};
 use crate::pg::memory::Arena;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{self, Column, Table, ident};
@@ -165,7 +165,7 @@ impl Way {
             let places = places_in(table.oid, &names);
             let identity = identity.map(|(column, sequence)| ((column.number - 1) as usize, sequence));
             return Way::Bulk {
-                writer: BulkWriter::open(table.oid, KnownChecks::None),
+                writer: BulkWriter::open(table.oid, TableState::InUse),
                 places: places[..3].to_vec(),
                 identity,
             };

@@ -3,7 +3,7 @@
 use super::Definition;
 use crate::error::Error;
 use crate::late::collect::Noted;
-use crate::pg::bulk::{BulkWriter, KnownChecks};
+use crate::pg::bulk::{BulkWriter, TableState};
 use crate::pg::identity::{as_extension, now, pid};
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
@@ -106,7 +106,7 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
         return;
     };
     as_extension(|| {
-        let mut writer = BulkWriter::open(table.oid, KnownChecks::None);
+        let mut writer = BulkWriter::open(table.oid, TableState::InUse);
         for (target, days) in pending {
             // A key that cannot be written as text now becomes its whole day.
             let definition = Definition::find(*target).ok();

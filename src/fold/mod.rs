@@ -3,6 +3,7 @@
 pub mod by_day;
 pub mod by_key;
 pub mod codec;
+pub mod in_step;
 mod lane;
 pub mod stream;
 

@@ -21,6 +21,8 @@ pub struct BulkWriter {
     required: Vec<usize>,
     /// Whether there are CHECK constraints that the rows may break.
     checked: bool,
+    /// Pages are filled one behind the other where all are ours, so that rows lie in the order they come in.
+    options: i32,
     /// What the rows of the batch point to; emptied with each batch.
     batch: Arena,
     /// What lives as long as the writer.
@@ -33,17 +35,17 @@ pub fn prepare_to_write() {
     unsafe { pg_sys::GetCurrentTransactionId() };
 }
 
-/// CHECK constraints that every row fulfils by the way it is made.
+/// Whether others may have to do with a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum KnownChecks {
-    None,
-    /// One that the caller has put there himself.
-    One,
+pub enum TableState {
+    InUse,
+    /// Made in this transaction, with one CHECK constraint that all rows fulfil by the way they are made.
+    Unseen,
 }
 
 impl BulkWriter {
     /// Opens a table for writing. The caller has checked that a direct write is right there.
-    pub fn open(table: Oid, known: KnownChecks) -> Self {
+    pub fn open(table: Oid, state: TableState) -> Self {
         let long = Arena::new();
         let batch = Arena::new();
         // SAFETY: the table is locked as INSERT does; all structures live in `long`.
@@ -69,7 +71,8 @@ impl BulkWriter {
                 command: pg_sys::GetCurrentCommandId(true),
                 columns: columns as usize,
                 required: required.collect(),
-                checked: checks > u16::from(known == KnownChecks::One),
+                checked: checks > u16::from(state == TableState::Unseen),
+                options: if state == TableState::Unseen { pg_sys::TABLE_INSERT_SKIP_FSM as i32 } else { 0 },
                 batch,
                 long: Arena::new(),
             }
@@ -118,7 +121,7 @@ impl BulkWriter {
         self.batch.enter(|| self.check(count));
         // SAFETY: `count` slots are filled; memory that heap and indexes need goes to the batch context.
         self.batch.enter(|| unsafe {
-            pg_sys::table_multi_insert(self.relation, slots, count as i32, self.command, 0, self.state);
+            pg_sys::table_multi_insert(self.relation, slots, count as i32, self.command, self.options, self.state);
         });
         self.batch.enter(|| self.index(count));
         for slot in &self.slots[..count] {

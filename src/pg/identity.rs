@@ -4,7 +4,7 @@ use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 
 /// Settings that could change what a statement means; pinned while the engine works.
-const PINS: [(&CStr, &CStr); 8] = [
+const PINS: [(&CStr, &CStr); 9] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"row_security", c"off"),
     (c"DateStyle", c"ISO, YMD"),
@@ -13,6 +13,8 @@ const PINS: [(&CStr, &CStr); 8] = [
     (c"bytea_output", c"hex"),
     (c"check_function_bodies", c"on"),
     (c"default_tablespace", c""),
+    // Tables are read from their beginning.
+    (c"synchronize_seqscans", c"off"),
 ];
 
 /// Runs `work` as `role` in a security-restricted context with pinned settings: nothing that a user attached to a

@@ -10,6 +10,7 @@ pub mod body;
 pub mod bulk;
 pub mod call;
 pub mod compare;
+pub mod cursor;
 pub mod expression;
 pub mod function;
 pub mod identity;

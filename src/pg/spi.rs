@@ -115,12 +115,19 @@ impl Prepared {
         connected(|| self.execute(params, None))
     }
 
-    fn make(sql: &CString, params: &[Param], parallel: bool) -> Self {
+    pub(super) fn make(sql: &CString, params: &[Param], parallel: bool) -> Self {
         let mut types: Vec<Oid> = params.iter().map(|param| param.oid).collect();
         let options = if parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };
         // SAFETY: inside an SPI connection; a wrong statement raises its own error.
         let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), types.len() as i32, types.as_mut_ptr(), options) };
         Prepared { plan }
+    }
+
+    /// Opens a portal that outlives the plan and the connection.
+    pub(super) fn open(&self) -> pg_sys::Portal {
+        let none = std::ptr::null_mut();
+        // SAFETY: inside an SPI connection; the plan has no parameters.
+        unsafe { pg_sys::SPI_cursor_open(std::ptr::null(), self.plan, none, std::ptr::null(), false) }
     }
 
     fn execute(&self, params: &[Param], receiver: Option<&mut Receiver>) -> u64 {
@@ -156,7 +163,7 @@ impl Drop for Prepared {
 }
 
 /// Runs `work` inside an SPI connection.
-fn connected<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn connected<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: connect and finish are paired; on an error the abort ends the connection.
     unsafe {
         pg_sys::SPI_connect();

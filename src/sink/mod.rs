@@ -77,12 +77,29 @@ impl Sink {
                     }
                     let (table, days) = self.partitions.leaf(day);
                     let places = places.get(&table).cloned().unwrap_or_default();
-                    let bulk = BulkWriter::open(table, self.partitions.known_checks(day));
+                    let bulk = BulkWriter::open(table, self.partitions.state_of(day));
                     *writer = Some(LeafWriter { bulk, days, places, values: Vec::new() });
                 }
                 writer.as_mut().map_or(Ok(()), |leaf| leaf.write(day, fill))
             }
         }
+    }
+
+    /// Whether all rows go into a partition of one day that nobody sees yet.
+    pub fn can_start_again(&self) -> bool {
+        matches!(self.kind, Kind::Bulk { .. })
+            && self.days.is_some_and(|(first, last)| first == last && self.partitions.is_unseen(first))
+    }
+
+    /// Takes back what has been written.
+    pub fn start_again(&mut self) {
+        if let Kind::Bulk { writer, .. } = &mut self.kind
+            && let Some(leaf) = writer.take()
+        {
+            leaf.bulk.finish();
+        }
+        self.partitions.empty();
+        self.rows = 0;
     }
 
     /// Rows written so far.

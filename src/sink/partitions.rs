@@ -2,7 +2,7 @@
 
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, PartitionBy};
-use crate::pg::bulk::KnownChecks;
+use crate::pg::bulk::TableState;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, literal, qualified};
 use crate::rules::calendar::Day;
@@ -54,10 +54,10 @@ impl Partitions {
         Partitions { target, leaves }
     }
 
-    /// What is known of the rows that go into the partition of a day.
-    pub fn known_checks(&self, day: Day) -> KnownChecks {
+    /// Whether others may have to do with the partition of a day.
+    pub fn state_of(&self, day: Day) -> TableState {
         let fresh = self.leaves.iter().any(|leaf| leaf.fresh && leaf.takes(day));
-        if fresh { KnownChecks::One } else { KnownChecks::None }
+        if fresh { TableState::Unseen } else { TableState::InUse }
     }
 
     /// Whether all partitions are ordinary tables.
@@ -69,6 +69,18 @@ impl Partitions {
     pub fn leaf(&self, day: Day) -> (Oid, (Day, Day)) {
         let leaf = self.leaves.iter().find(|leaf| leaf.takes(day));
         leaf.map_or((self.target.oid, (day, day)), |leaf| (leaf.table, (leaf.first, leaf.last)))
+    }
+
+    /// Whether the partition of a day is for that day alone, made here and not attached yet.
+    pub fn is_unseen(&self, day: Day) -> bool {
+        self.leaves.iter().any(|leaf| leaf.fresh && (leaf.first, leaf.last) == (day, day))
+    }
+
+    /// Empties what was made.
+    pub fn empty(&self) {
+        for leaf in self.leaves.iter().filter(|leaf| leaf.fresh) {
+            Statement::new(&format!("TRUNCATE TABLE {}", leaf.sql)).run();
+        }
     }
 
     /// Attaches what was made; the key is built now, over all rows at once.

@@ -17,6 +17,7 @@ mod reads;
 mod reruns;
 mod retention;
 mod rights;
+mod shapes;
 mod sources;
 mod today;
 mod upgrade;
