@@ -87,13 +87,8 @@ create_cumulative_table() {
                               \"money\":    \"sum(sales_value)\"}',
              windows     => '{7,28}',
              start_date  => '2017-01-01',
-             time_zone   => 'America/New_York');
-         -- 2017 is the whole story: no snapshots of the years since then.
-         DO \$\$ BEGIN
-             IF to_regproc('cumulate.unschedule') IS NOT NULL THEN
-                 PERFORM cumulate.unschedule('retail.daily_products');
-             END IF;
-         END \$\$"
+             time_zone   => 'America/New_York',
+             schedule    => NULL) -- 2017 is the whole story: no snapshots of the years since then."
 }
 
 close_2017() {
