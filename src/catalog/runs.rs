@@ -170,7 +170,12 @@ fn end_badly(which: &str, bound: i64, failure: &Failure) -> u64 {
              SET status = 'failed', from_day = e.from_day + e.days_done, days_done = 0,
                  days_total = e.days_total - e.days_done, rows = CASE WHEN e.days_done > 0 THEN 0 ELSE e.rows END,
                  finished_at = pg_catalog.clock_timestamp(), sqlstate = nullif($2, ''), message = $3,
-                 detail = nullif($4, ''), hint = nullif($5, '')
+                 detail = coalesce(nullif($4, ''), CASE WHEN e.days_total > 0 THEN
+                     pg_catalog.format('It stopped at %s; %s/%s days are closed and stay.', e.from_day + e.days_done,
+                                       e.days_done, e.days_total) END),
+                 hint = coalesce(nullif($5, ''), CASE WHEN e.trigger = 'backfill' THEN
+                     pg_catalog.format('CALL cumulate.backfill(%L, %L, %L);', e.target, e.from_day + e.days_done, e.to_day)
+                 END)
              FROM ended e WHERE r.run_id = e.run_id"
         ))
         .bind(bound)

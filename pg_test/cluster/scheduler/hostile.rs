@@ -41,7 +41,7 @@ fn no_trap_on_the_table_makes_its_owner_a_superuser() {
 }
 
 #[test]
-fn a_table_of_an_owner_who_may_not_log_in_advances() {
+fn a_table_advances_whose_owner_may_not_log_in_or_is_dropped() {
     let mut scene = Plan { clock: Some(("nologin", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
     scene.client.run(
         "CREATE ROLE clerk NOLOGIN; GRANT CREATE ON SCHEMA public TO clerk; ALTER TABLE source OWNER TO clerk; ALTER TABLE counts OWNER TO clerk;
@@ -49,6 +49,12 @@ fn a_table_of_an_owner_who_may_not_log_in_advances() {
     );
     scene.fill("2024-12-02", "2024-12-09");
     scene.wait_until_closed("2024-12-09");
+    scene.check();
+    // Who inherits from a role that is dropped has the next days.
+    scene.client.run("REASSIGN OWNED BY clerk TO postgres; DROP OWNED BY clerk; DROP ROLE clerk");
+    scene.fill("2024-12-10", "2024-12-11");
+    scene.set_clock("2024-12-12 00:00:05");
+    scene.wait_until_closed("2024-12-11");
     scene.check();
 }
 
