@@ -1,6 +1,7 @@
 //! Background processes: how they are registered, started, connected, interrupted and put to sleep.
 
 use super::transaction::nap;
+use super::version::set_signal_handler;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
@@ -30,9 +31,9 @@ pub fn take_signals(cancel: Cancel) {
     };
     // SAFETY: signals are blocked until all handlers are in place.
     unsafe {
-        pg_sys::pqsignal(pg_sys::SIGTERM as c_int, Some(die));
-        pg_sys::pqsignal(pg_sys::SIGINT as c_int, Some(interrupt));
-        pg_sys::pqsignal(pg_sys::SIGHUP as c_int, Some(SignalHandlerForConfigReload));
+        set_signal_handler(pg_sys::SIGTERM, die);
+        set_signal_handler(pg_sys::SIGINT, interrupt);
+        set_signal_handler(pg_sys::SIGHUP, SignalHandlerForConfigReload);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
 }

@@ -45,6 +45,20 @@ pub unsafe fn name_list(name: &CStr) -> *mut pg_sys::List {
     }
 }
 
+/// Has a signal answered by a handler.
+///
+/// # Safety
+/// The handler must be one that may run at any moment.
+pub unsafe fn set_signal_handler(signal: u32, handler: unsafe extern "C-unwind" fn(std::ffi::c_int)) {
+    // SAFETY: by contract.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(signal as i32, Some(handler));
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(signal as i32, Some(handler));
+    }
+}
+
 /// Looks a type name up; false when there is no such type.
 pub fn parse_type(name: &CStr, oid: &mut pg_sys::Oid, modifier: &mut i32) -> bool {
     #[cfg(feature = "pg15")]

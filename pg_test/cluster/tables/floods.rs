@@ -48,3 +48,21 @@ fn truncate_is_a_change_of_every_day() {
     assert_eq!(counts.apply_late(), 4 + 3 + 2);
     counts.check(&ledger);
 }
+
+/// One change more than a repair remembers by key, its last on a day that others do not lead to.
+#[test]
+fn more_changes_than_a_repair_remembers_are_repaired_to_the_last_day() {
+    const KEYS: i64 = 25_001;
+    let (mut counts, mut ledger) = (Counts::new(Form::with_windows(&[2])), Ledger::default());
+    let events = |day: i64, keys: i64| {
+        format!(
+            "INSERT INTO source (key, at, amount) SELECT 'key ' || n, DATE '2024-12-01' + {day}, 1 FROM generate_series(1, {keys}) AS n"
+        )
+    };
+    counts.client.run(&events(0, KEYS));
+    counts.close_range(day(0), day(7));
+    (0..=7).for_each(|number| ledger.close(day(number)));
+    counts.client.run(&format!("{}; {}", events(1, KEYS), events(5, KEYS - 1)));
+    assert_eq!(counts.apply_late(), 2 * KEYS + 2 * (KEYS - 1));
+    counts.check(&ledger);
+}

@@ -117,6 +117,19 @@ fn a_new_table_with_a_retention_makes_no_snapshot_that_it_would_drop() {
 }
 
 #[test]
+fn days_that_were_left_out_count_for_those_that_are_closed_by_hand() {
+    let mut counts = Counts::new(Form { more: "late => 'none'", ..Form::with_windows(&[7]) });
+    counts.insert(&[("a", 0, Some(1)), ("b", 88, Some(2)), ("a", 89, Some(3)), ("c", 90, Some(4))]);
+    keep_from(&mut counts.client, day(90));
+    // Nobody has read the days before: they have no snapshot, and will not get one.
+    assert_eq!(apply(&mut counts.client), 90);
+    counts.close(day(90));
+    let mut ledger = Ledger::default();
+    ledger.close_without_notes(day(90));
+    counts.check(&ledger);
+}
+
+#[test]
 fn partitions_that_are_old_are_dropped_and_others_lose_rows() {
     let (mut counts, _) = closed(Form::with_windows(&[7]), 70);
     let partitions = "SELECT relid FROM pg_partition_tree('counts') WHERE isleaf ORDER BY relid::text";
