@@ -2,7 +2,7 @@
 # Faults that the tests must find: each file of pg_test/mutants changes a scratch copy of the tree, which is then built and
 # tested until a test fails. Fails when all suites pass with a mutant.
 #   scripts/mutants.sh            all mutants
-#   scripts/mutants.sh NAME...    those of pg_test/mutants/NAME.toml
+#   scripts/mutants.sh NAME...    those of pg_test/mutants/NAME.toml, with the tests alone that they name
 #   scripts/mutants.sh --check    only looks whether every mutant fits the sources
 set -euo pipefail
 here=$(dirname "$0")
@@ -15,6 +15,8 @@ SCRATCH=$ROOT/target/mutants
 SERVER=test/mutants
 # From the quickest to the slowest.
 SUITES=(pure in_backend regress law sales late tables)
+# What must pass without a mutant, and fail with it.
+TRIED=("${SUITES[@]}")
 # A mutant may run for ever: it gets so many times the seconds that a suite takes without one, and a minute.
 PATIENCE=3
 MOST_SECONDS=3600
@@ -23,8 +25,15 @@ main() {
     local name names killed=0 began
     check_mutants || exit 1
     [[ ${1:-} != --check ]] || exit 0
-    readarray -t names < <(names_of_all)
-    (($#)) || set -- "${names[@]}"
+    if (($#)); then
+        for name in "$@"; do
+            [[ -f $ROOT/pg_test/mutants/$name.toml ]] || fail "there is no pg_test/mutants/$name.toml"
+        done
+        readarray -t TRIED < <(named_by "$@")
+    else
+        readarray -t names < <(names_of_all)
+        set -- "${names[@]}"
+    fi
     forget_other_servers
     make_server_folder test
     make_server_folder "$SERVER"
@@ -53,6 +62,14 @@ names_of_all() {
     for file in "$ROOT"/pg_test/mutants/*.toml; do
         basename "$file" .toml
     done
+}
+
+# The suites and tests by which these mutants say that they are found.
+named_by() {
+    local name
+    for name in "$@"; do
+        sed -n 's/^found_by = "\(.*\)"$/\1/p' "$ROOT/pg_test/mutants/$name.toml"
+    done | sort -u
 }
 
 # Third-party crates are compiled already; ours is compiled as fast as can be, with what is compiled of it left out.
@@ -91,11 +108,13 @@ enter_scratch() {
 
 suites_pass() {
     local suite began
+    local -a words
     build || { tail -n 20 "$SCRATCH/log/build"; return 1; }
-    for suite in "${SUITES[@]}"; do
+    for suite in "${TRIED[@]}"; do
         began=$SECONDS
-        run_suite "$suite" || { tail -n 40 "$SCRATCH/log/$suite"; return 1; }
-        echo $((PATIENCE * (SECONDS - began) + 60)) >"$SCRATCH/log/$suite.limit"
+        read -ra words <<<"$suite"
+        run_suite "${words[@]}" || { tail -n 40 "$SCRATCH/log/${words[0]}"; return 1; }
+        echo $((PATIENCE * (SECONDS - began) + 60)) >"$SCRATCH/log/${words[0]}.limit"
         printf '%-62s%5d s\n' "$suite" $((SECONDS - began))
     done
 }
@@ -115,13 +134,15 @@ try_mutant() {
 # hunt SUITE [TEST]   what fails: that test, or any other
 hunt() {
     local suite
+    local -a words
     if [[ $1 == pure ]]; then
         run_suite "$@" || { found pure; return; }
     fi
     build || { compiler_error build; return; }
     [[ $1 == pure ]] || run_suite "$@" || { found "$1"; return; }
-    for suite in "${SUITES[@]}"; do
-        run_suite "$suite" || { found "$suite" ", not by $*"; return; }
+    for suite in "${TRIED[@]}"; do
+        read -ra words <<<"$suite"
+        run_suite "${words[@]}" || { found "${words[0]}" ", not by $*"; return; }
     done
     echo "NOT FOUND"
 }
