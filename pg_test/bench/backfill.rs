@@ -68,18 +68,21 @@ pub fn run(bench: &Bench, report: &mut Report) {
     .run(&expected, report);
 }
 
-/// The published statements for each day; statistics are renewed now and then, as autovacuum would.
+/// The published statements for each day, planned and committed day by day as a scheduler sends them; statistics are
+/// renewed now and then, as autovacuum would.
 fn day_by_day() -> String {
     format!(
         "DO $$ DECLARE today date; BEGIN
-             FOR today IN SELECT DATE '{FROM}' + n FROM generate_series(0, DATE '{TO}' - DATE '{FROM}') AS n LOOP
-                 {};
-                 {};
+             FOR n IN 0 .. DATE '{TO}' - DATE '{FROM}' LOOP
+                 today := DATE '{FROM}' + n;
+                 EXECUTE $sql${}$sql$ USING today;
+                 EXECUTE $sql${}$sql$ USING today;
                  IF extract(day FROM today) = 2 THEN ANALYZE published, published_daily; END IF;
+                 COMMIT;
              END LOOP;
          END $$",
-        aggregate("events", "published", "today"),
-        published("published", "today")
+        aggregate("events", "published", "$1"),
+        published("published", "$1")
     )
 }
 
@@ -94,7 +97,8 @@ fn at_once() -> String {
            FROM (SELECT f.product_id, f.first_day + n AS snapshot_date, {}
                    FROM (SELECT product_id, min(snapshot_date) AS first_day FROM sensible_daily GROUP BY 1) AS f
                   CROSS JOIN LATERAL generate_series(0, DATE '{TO}' - f.first_day) AS n
-                   LEFT JOIN sensible_daily AS t ON (t.product_id, t.snapshot_date) = (f.product_id, f.first_day + n)) AS grid
+                   LEFT JOIN sensible_daily AS t
+                     ON (t.product_id, t.snapshot_date) = (f.product_id, f.first_day + n)) AS grid
          WINDOW week AS (PARTITION BY product_id ORDER BY snapshot_date DESC ROWS BETWEEN CURRENT ROW AND 6 FOLLOWING)",
         aggregate("events", "sensible", "event_date"),
         METRICS.map(array).join(", "),

@@ -30,7 +30,8 @@ const COLOURS: [&str; 4] = ["#0b6e99", "#d9730d", "#6940a5", "#0f7b6c"];
 pub fn svg(panels: &[Panel]) -> String {
     let width = WIDTH * panels.len() as f64;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" width=\"{width}\" height=\"{HEIGHT}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" \
+         width=\"{width}\" height=\"{HEIGHT}\" \
          font-family=\"sans-serif\" font-size=\"10\">\n<rect width=\"{width}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n"
     );
     for (index, panel) in panels.iter().enumerate() {

@@ -12,11 +12,13 @@ pub fn run(bench: &Bench, report: &mut Report) {
     let mut client = database.connect();
     let expected = prepare(&mut client);
     let keys = bench.scale.keys;
+    let copy = "CREATE TABLE copied AS SELECT * FROM finished;
+                ALTER TABLE copied ADD PRIMARY KEY (snapshot_date, product_id)";
     Contest {
         row: format!("close a day, {keys} keys, partition_by => 'day'"),
         database: &database,
         rounds: bench.scale.rounds,
-        contestants: contestants("by_day", &reset_day(), "CREATE TABLE copied AS SELECT * FROM finished; ALTER TABLE copied ADD PRIMARY KEY (snapshot_date, product_id)", &["DROP TABLE IF EXISTS copied"], "copied"),
+        contestants: contestants("by_day", &reset_day(), copy, &["DROP TABLE IF EXISTS copied"], "copied"),
         bars: vec![Bar::at_most(1.3, Role::Limit), Bar::at_least(6.0, Role::Published)],
     }
     .run(&expected, report);
@@ -80,7 +82,9 @@ fn prepare(client: &mut Client) -> String {
 }
 
 /// The ledger as it was before today was closed.
-const FORGET_TODAY: &str = "DELETE FROM cumulate.ledger AS l USING ledger_before AS b WHERE (l.target, l.day) = (b.target, b.day) AND l.day = '2024-06-10';
+const FORGET_TODAY: &str = "
+    DELETE FROM cumulate.ledger AS l USING ledger_before AS b
+     WHERE (l.target, l.day) = (b.target, b.day) AND l.day = '2024-06-10';
     INSERT INTO cumulate.ledger SELECT * FROM ledger_before ON CONFLICT DO NOTHING";
 
 fn reset_day() -> Vec<String> {

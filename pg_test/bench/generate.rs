@@ -11,15 +11,21 @@ pub fn run(bench: &Bench, report: &mut Report) {
     let part = bench.scale.generated_part;
     for table in ["ours", "published", "sensible", "copied"] {
         client.run(&format!(
-            "CREATE TABLE {table} (event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, product_id integer NOT NULL,
-                 event_type text NOT NULL CHECK (event_type IN ('sell', 'return', 'reorder')), event_date date NOT NULL);
+            "CREATE TABLE {table} (
+                 event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                 product_id integer NOT NULL,
+                 event_type text NOT NULL CHECK (event_type IN ('sell', 'return', 'reorder')),
+                 event_date date NOT NULL);
              CREATE INDEX ON {table} (event_date)"
         ));
     }
     let generate =
         format!("SELECT cumulate.generate_events('ours', {events}, 1000, '2024-01-01', '2024-12-31', 1, 'uniform')");
     client.run(&generate);
-    client.run("CREATE TABLE finished AS SELECT product_id, event_type, event_date FROM ours ORDER BY event_id; ANALYZE finished");
+    client.run(
+        "CREATE TABLE finished AS SELECT product_id, event_type, event_date FROM ours ORDER BY event_id;
+         ANALYZE finished",
+    );
     let digest = |table: &str| {
         format!(
             "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric)
@@ -33,7 +39,7 @@ pub fn run(bench: &Bench, report: &mut Report) {
     let published = format!(
         "INSERT INTO published (product_id, event_type, event_date)
          SELECT {random}, (SELECT d.day FROM (SELECT row_number() OVER () AS number, day::date
-                                                FROM generate_series('2024-01-01'::date, '2024-12-31', '1 day') AS day) AS d
+                                  FROM generate_series('2024-01-01'::date, '2024-12-31', '1 day') AS day) AS d
                             WHERE d.number = chosen)
            FROM (SELECT 1 + floor(random() * 366)::integer AS chosen FROM generate_series(1, {}) OFFSET 0) AS choices",
         events / part

@@ -71,7 +71,8 @@ fn close(bench: &Bench, database: &Database, window: i64, keys: i64) -> Sample {
         client.run(&format!("DELETE FROM grown WHERE snapshot_date = '{TODAY}'"));
         client.run("VACUUM grown");
         client.run(&format!(
-            "UPDATE cumulate.ledger SET state = 'missing', rows = 0 WHERE target = 'grown'::regclass AND day = '{TODAY}'"
+            "UPDATE cumulate.ledger SET state = 'missing', rows = 0
+              WHERE target = 'grown'::regclass AND day = '{TODAY}'"
         ));
         let close = format!("SELECT cumulate.cumulate_range('grown', '{TODAY}', '{TODAY}')");
         let sample = stopwatch::time(database, "", &close);
@@ -100,8 +101,9 @@ fn prepare(window: i64, keys: i64) -> String {
     format!(
         "CREATE TABLE events (product_id integer NOT NULL, event_type text NOT NULL, event_date date NOT NULL);
          CREATE TABLE waves AS SELECT *, {} FROM (SELECT phase, {} FROM generate_series(0, {PERIOD} - 1) AS phase) AS w;
-         SELECT cumulate.create_table('grown', 'events', 'event_date', '{{product_id}}', '{}', windows => '{{{window}}}',
-                                      start_date => DATE '{TODAY}' - 200, time_zone => 'UTC', partition_by => 'none');
+         SELECT cumulate.create_table('grown', 'events', 'event_date', '{{product_id}}', '{}',
+                                      windows => '{{{window}}}', start_date => DATE '{TODAY}' - 200,
+                                      time_zone => 'UTC', partition_by => 'none');
          INSERT INTO grown (product_id, {columns}, snapshot_date)
          SELECT product, {columns}, '{YESTERDAY}' FROM generate_series(1, {keys}) AS product
            JOIN waves ON phase = product % {PERIOD} ORDER BY product;
@@ -110,7 +112,8 @@ fn prepare(window: i64, keys: i64) -> String {
            FROM generate_series(1, {keys}) AS product JOIN waves ON phase = (product + 1) % {PERIOD}
           WHERE sell_array[1] > 0 ORDER BY product;
          INSERT INTO cumulate.ledger (target, day, state, rows, aggregated_at, closed_at)
-         VALUES ('grown', '{YESTERDAY}', 'closed', {keys}, now(), now()), ('grown', '{TODAY}', 'missing', 0, now(), NULL)",
+         VALUES ('grown', '{YESTERDAY}', 'closed', {keys}, now(), now()),
+                ('grown', '{TODAY}', 'missing', 0, now(), NULL)",
         totals.join(", "),
         named.join(", "),
         metrics(),

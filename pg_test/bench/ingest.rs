@@ -10,8 +10,11 @@ pub fn run(bench: &Bench, report: &mut Report) {
     let mut client = database.connect();
     for table in ["noted", "plain"] {
         client.run(&format!(
-            "CREATE TABLE {table} (event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, product_id integer NOT NULL,
-                 event_type text NOT NULL, event_date date NOT NULL);
+            "CREATE TABLE {table} (
+                 event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                 product_id integer NOT NULL,
+                 event_type text NOT NULL,
+                 event_date date NOT NULL);
              CREATE INDEX ON {table} (event_date)"
         ));
     }

@@ -50,7 +50,7 @@ fn main() {
     let mut scale = if quick { Scale::QUICK } else { Scale::FULL };
     let rounds = arguments.iter().find_map(|argument| argument.strip_prefix("rounds="));
     if let Some(rounds) = rounds.map(|number| number.parse().expect("rounds= takes a number")) {
-        (scale.rounds, scale.long_rounds) = (rounds, rounds);
+        (scale.rounds, scale.long_rounds, scale.growth_rounds) = (rounds, rounds, rounds);
     }
     let bench = Bench::start(scale);
     let mut report = Report::of(&bench);

@@ -4,7 +4,8 @@
 pub const METRICS: [&str; 3] = ["sell", "return", "reorder"];
 
 /// The columns of a cumulative table of these metrics.
-pub const COLUMNS: &str = "product_id, sell_array, return_array, reorder_array, total_sell_7d, total_return_7d, total_reorder_7d, snapshot_date";
+pub const COLUMNS: &str = "product_id, sell_array, return_array, reorder_array,
+    total_sell_7d, total_return_7d, total_reorder_7d, snapshot_date";
 
 /// The definition of the metrics, as create_table takes it.
 pub fn metrics() -> String {

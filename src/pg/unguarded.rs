@@ -1,5 +1,5 @@
-//! Functions of PostgreSQL that raise no error, called as C calls them: pgrx sets a jump buffer around every call of its
-//! own, which at several calls a row costs as much as the work.
+//! Functions of PostgreSQL that raise no error, called as C calls them: pgrx sets a jump buffer around every call, which
+//! at several calls a row costs as much as the work.
 
 use pgrx::pg_sys;
 use std::ffi::{c_int, c_void};
