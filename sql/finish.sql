@@ -195,7 +195,7 @@ BEGIN
     PERFORM cumulate.create_sales_pipeline('sales');
     -- The pipeline belongs to whoever made it, not to the extension: dumps keep it, DROP EXTENSION keeps its tables.
     FOR member IN
-        SELECT o.type, o.identity
+        SELECT o.type, o.identity, d.classid, d.objid
         FROM pg_catalog.pg_depend d
         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
         CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
@@ -203,7 +203,11 @@ BEGIN
           AND (o.schema = 'sales' OR (o.type = 'schema' AND o.identity = 'sales'))
         ORDER BY o.type = 'schema'
     LOOP
-        EXECUTE pg_catalog.format('ALTER EXTENSION pg_cumulate DROP %s %s', member.type, member.identity);
+        -- From PostgreSQL 18 on, types go with their table.
+        IF EXISTS (SELECT FROM pg_catalog.pg_depend d
+                   WHERE (d.classid, d.objid, d.deptype) = (member.classid, member.objid, 'e')) THEN
+            EXECUTE pg_catalog.format('ALTER EXTENSION pg_cumulate DROP %s %s', member.type, member.identity);
+        END IF;
     END LOOP;
 END
 $$;

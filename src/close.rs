@@ -383,7 +383,8 @@ fn build_in_step(
     sink: &mut Sink,
 ) -> Result<bool, Error> {
     let Some(base) = base.filter(|_| read_from == day && sink.can_start_again()) else { return Ok(false) };
-    let steps = in_step::run(definition, base, day, |fold, key| {
+    let partition = sink.partition_of(base);
+    let steps = in_step::run(definition, base, partition, day, |fold, key| {
         sink.write(day, |row| {
             let datums = definition.keys.iter().zip(key);
             row.extend(datums.map(|(column, datum)| Some(column.layout.copy(*datum))));

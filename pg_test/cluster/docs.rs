@@ -56,6 +56,22 @@ fn a_sql_block_needs_its_output_or_the_mark() {
     }
 }
 
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let promises = read("docs/reliability.md");
+    let named = promises.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() >= 3);
+    let named: Vec<&str> = named.filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_')).collect();
+    assert!(named.len() > 30, "{named:?}");
+    let tests = sources_below(&top().join("pg_test/cluster"));
+    let missing: Vec<&&str> = named.iter().filter(|name| !tests.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:?}");
+}
+
+fn sources_below(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { sources_below(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+}
+
 fn documents_in(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(top().join(folder)).unwrap();
     let paths = entries.map(|entry| format!("{folder}{}", entry.unwrap().file_name().to_str().unwrap()));

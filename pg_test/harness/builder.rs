@@ -22,6 +22,7 @@ const BASE_SETTINGS: &[&str] = &[
 /// Describes a cluster before it is started.
 #[derive(Debug)]
 pub struct Builder {
+    server: &'static Server,
     preload: bool,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
@@ -29,7 +30,13 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new() -> Builder {
-        Builder { preload: true, settings: Vec::new(), environment: Vec::new() }
+        Builder { server: Server::installed(), preload: true, settings: Vec::new(), environment: Vec::new() }
+    }
+
+    /// Runs it on another server than the one that is tested.
+    pub fn on(mut self, server: &'static Server) -> Builder {
+        self.server = server;
+        self
     }
 
     /// Adds a line to postgresql.conf.
@@ -52,11 +59,10 @@ impl Builder {
 
     /// Makes the cluster and starts it.
     pub fn start(self) -> Cluster {
-        let server = Server::installed();
-        let folder = ClusterFolder::new(server);
-        copy_template(server, &folder.data());
+        let folder = ClusterFolder::new(self.server);
+        copy_template(self.server, &folder.data());
         append_settings(&folder, &self.lines());
-        Cluster::start_in(folder, self.environment)
+        Cluster::start_in(self.server, folder, self.environment)
     }
 
     fn lines(&self) -> Vec<String> {

@@ -22,6 +22,7 @@ const PORT: u16 = 5432;
 /// folder of a failed test stays and its path is printed.
 #[derive(Debug)]
 pub struct Cluster {
+    server: &'static Server,
     folder: ClusterFolder,
     environment: Vec<(String, String)>,
     postmaster: Option<Postmaster>,
@@ -42,8 +43,12 @@ impl Cluster {
         Builder::new()
     }
 
-    pub(crate) fn start_in(folder: ClusterFolder, environment: Vec<(String, String)>) -> Cluster {
-        let mut cluster = Cluster { folder, environment, postmaster: None };
+    pub(crate) fn start_in(
+        server: &'static Server,
+        folder: ClusterFolder,
+        environment: Vec<(String, String)>,
+    ) -> Cluster {
+        let mut cluster = Cluster { server, folder, environment, postmaster: None };
         cluster.start();
         cluster
     }
@@ -51,7 +56,7 @@ impl Cluster {
     /// Starts the stopped server and waits until it takes connections.
     pub fn start(&mut self) {
         assert!(self.postmaster.is_none(), "the server is running");
-        self.postmaster = Some(Postmaster::start(Server::installed(), self.folder(), &self.environment));
+        self.postmaster = Some(Postmaster::start(self.server, self.folder(), &self.environment));
         wait_for(START_DEADLINE, "the server to take connections", || {
             let ended = self.postmaster.as_mut().and_then(Postmaster::ended);
             assert!(ended.is_none(), "the server ended at start:\n{}", self.log_end());
@@ -86,12 +91,11 @@ impl Cluster {
 
     /// Makes a hot standby of this cluster and starts it.
     pub fn standby(&self) -> Cluster {
-        let server = Server::installed();
-        let folder = ClusterFolder::new(server);
-        let mut backup = server.server_program("pg_basebackup");
+        let folder = ClusterFolder::new(self.server);
+        let mut backup = self.server.server_program("pg_basebackup");
         backup.args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", "postgres", "-h"]).arg(self.folder());
         succeed(backup.arg("-p").arg(PORT.to_string()).arg("-D").arg(folder.data()));
-        Cluster::start_in(folder, self.environment.clone())
+        Cluster::start_in(self.server, folder, self.environment.clone())
     }
 
     /// Makes a standby a primary and waits until it is one.
@@ -125,10 +129,15 @@ impl Cluster {
 
     /// What `psql -At` prints for a command that must succeed.
     pub fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = Server::installed().client_program("psql");
+        let mut psql = self.server.client_program("psql");
         psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(self.folder());
         let output = succeed(psql.arg("-p").arg(PORT.to_string()).args(["-d", database, "-c", sql]));
         String::from_utf8(output.stdout).expect("psql prints UTF-8").trim_end().to_owned()
+    }
+
+    /// The server that it runs on.
+    pub fn server(&self) -> &'static Server {
+        self.server
     }
 
     /// The folder of data, socket and log.

@@ -36,6 +36,13 @@ impl Server {
         })
     }
 
+    /// The server of `PG_CUMULATE_NEWER`, of a later major version, that the tested one is upgraded to.
+    pub fn newer() -> Option<&'static Server> {
+        static NEWER: OnceLock<Option<Server>> = OnceLock::new();
+        let found = || std::env::var_os("PG_CUMULATE_NEWER").map(|pg_config| Server::at(Path::new(&pg_config)));
+        NEWER.get_or_init(found).as_ref()
+    }
+
     fn at(pg_config: &Path) -> Server {
         Server {
             bindir: PathBuf::from(ask_pg_config(pg_config, "--bindir")),

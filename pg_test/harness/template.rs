@@ -2,12 +2,13 @@
 
 use crate::folder::{make_for_server, run_folder};
 use crate::server::Server;
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 /// Fills `data` with a new, never started cluster.
 pub(crate) fn copy_template(server: &Server, data: &Path) {
@@ -16,13 +17,15 @@ pub(crate) fn copy_template(server: &Server, data: &Path) {
 }
 
 fn template(server: &Server) -> &'static Path {
-    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let finished = run_folder().join(template_name(server));
+    static TEMPLATES: Mutex<BTreeMap<String, &'static Path>> = Mutex::new(BTreeMap::new());
+    let name = template_name(server);
+    let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
+    templates.entry(name.clone()).or_insert_with(|| {
+        let finished = run_folder().join(name);
         if !finished.join("data").exists() {
             make_template(server, &finished);
         }
-        finished.join("data")
+        Box::leak(finished.join("data").into_boxed_path())
     })
 }
 
@@ -31,8 +34,12 @@ fn make_template(server: &Server, finished: &Path) {
     let draft = finished.with_extension(std::process::id().to_string());
     make_for_server(server, &draft);
     let mut initdb = server.server_program("initdb");
-    initdb.args(["-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8", "--no-sync", "-D"]);
-    succeed(initdb.arg(draft.join("data")));
+    initdb.args(["-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8", "--no-sync"]);
+    if server.major() >= 18 {
+        // As before 18, so that pg_upgrade takes the data of either into the other.
+        initdb.arg("--no-data-checksums");
+    }
+    succeed(initdb.arg("-D").arg(draft.join("data")));
     if fs::rename(&draft, finished).is_err() {
         fs::remove_dir_all(&draft).expect("an own draft can be removed");
     }

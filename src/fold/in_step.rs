@@ -24,10 +24,12 @@ pub enum Steps {
     OutOfOrder,
 }
 
-/// Calls `each` for every key of `day`'s snapshot, in key order, with the fold in that day.
+/// Calls `each` for every key of `day`'s snapshot, in key order, with the fold in that day. `partition` has the rows of
+/// `base` and no others.
 pub fn run(
     definition: &Definition,
     base: Day,
+    partition: Option<String>,
     day: Day,
     mut each: impl FnMut(&Fold, &[Datum]) -> Result<(), Error>,
 ) -> Result<Steps, Error> {
@@ -38,7 +40,7 @@ pub fn run(
     let (mut key, mut last): (Vec<Datum>, Vec<Image>) = (Vec::new(), Vec::new());
     let (mut ticker, mut steps) = (Ticker::default(), Steps::Done);
     // Parallel workers would bring the rows in no order at all.
-    snapshot(definition, base).serial_if(true).each_until(|row| {
+    snapshot(definition, base, partition).serial_if(true).each_until(|row| {
         ticker.tick();
         key.clear();
         key.extend((0..width).map(|index| row.datum(index).unwrap_or(Datum::null())));
@@ -62,15 +64,13 @@ fn orders(definition: &Definition) -> Vec<Order> {
     definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect()
 }
 
-/// The rows of a snapshot as they lie: keys and arrays.
-fn snapshot(definition: &Definition, base: Day) -> Statement {
+/// The rows of a snapshot as they lie: keys and arrays. The day is the last column of a row, so where it need not be
+/// looked at, the totals before it are not taken apart.
+fn snapshot(definition: &Definition, base: Day, partition: Option<String>) -> Statement {
     let arrays: Vec<String> = definition.metrics.iter().map(|metric| ident(&metric.array_column())).collect();
-    Statement::new(&format!(
-        "SELECT {}, {} FROM {} WHERE {SNAPSHOT_DATE} = DATE '{base}'",
-        definition.key_list(""),
-        arrays.join(", "),
-        definition.target.sql()
-    ))
+    let from =
+        partition.unwrap_or_else(|| format!("{} WHERE {SNAPSHOT_DATE} = DATE '{base}'", definition.target.sql()));
+    Statement::new(&format!("SELECT {}, {} FROM {from}", definition.key_list(""), arrays.join(", ")))
 }
 
 struct Pair {

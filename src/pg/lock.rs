@@ -1,4 +1,4 @@
-//! Locks that nobody has to queue behind.
+//! Locks on tables.
 
 use super::transaction::nap;
 use pgrx::pg_sys::{self, Oid};
@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 
 /// How long to wait between tries, in milliseconds.
 const BETWEEN_TRIES: i64 = 20;
+
+/// Takes the lock that an INSERT takes, until the transaction ends.
+pub fn as_writer(table: Oid) {
+    // SAFETY: waits as any statement does, and raises PostgreSQL's own errors.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as i32) };
+}
 
 /// Takes ACCESS EXCLUSIVE locks on all of these tables, or on none; false when that was not possible in time. A plain
 /// LOCK would stand in the queue, and every later reader behind it, for as long as one reader is at work.

@@ -85,6 +85,11 @@ impl Sink {
         }
     }
 
+    /// The partition that has all rows of a day and no others, where there is one.
+    pub fn partition_of(&self, day: Day) -> Option<String> {
+        self.partitions.of_day_alone(day).map(str::to_owned)
+    }
+
     /// Whether all rows go into a partition of one day that nobody sees yet.
     pub fn can_start_again(&self) -> bool {
         matches!(self.kind, Kind::Bulk { .. })

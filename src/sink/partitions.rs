@@ -3,6 +3,7 @@
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, PartitionBy};
 use crate::pg::bulk::TableState;
+use crate::pg::lock;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, literal, qualified};
 use crate::rules::calendar::Day;
@@ -16,6 +17,8 @@ struct Leaf {
     first: Day,
     last: Day,
     plain: bool,
+    /// Of the same owner and schema as the table, so that whoever may read the one may read the other.
+    akin: bool,
     /// Made in this transaction and not attached yet.
     fresh: bool,
 }
@@ -33,6 +36,8 @@ impl Partitions {
     /// nobody sees is filled faster, and nobody waits for it.
     pub fn prepare(definition: &Definition, days: &[Day]) -> Self {
         let target = definition.target.clone();
+        // As INSERT would: nobody detaches a partition that we have found.
+        lock::as_writer(target.oid);
         if definition.partition_by == PartitionBy::None {
             let whole = Leaf {
                 table: target.oid,
@@ -40,6 +45,7 @@ impl Partitions {
                 first: Day::stored(i32::MIN),
                 last: Day::stored(i32::MAX),
                 plain: target.kind == 'r',
+                akin: true,
                 fresh: false,
             };
             return Partitions { target, leaves: vec![whole] };
@@ -69,6 +75,12 @@ impl Partitions {
     pub fn leaf(&self, day: Day) -> (Oid, (Day, Day)) {
         let leaf = self.leaves.iter().find(|leaf| leaf.takes(day));
         leaf.map_or((self.target.oid, (day, day)), |leaf| (leaf.table, (leaf.first, leaf.last)))
+    }
+
+    /// The attached partition that has all rows of a day and no others, as SQL names it.
+    pub fn of_day_alone(&self, day: Day) -> Option<&str> {
+        let alone = |leaf: &&Leaf| !leaf.fresh && leaf.plain && leaf.akin && (leaf.first, leaf.last) == (day, day);
+        self.leaves.iter().find(alone).map(|leaf| leaf.sql.as_str())
     }
 
     /// Whether the partition of a day is for that day alone, made here and not attached yet.
@@ -135,6 +147,7 @@ fn attached(target: &Table) -> Vec<Leaf> {
         let (kind, method): (String, String) = (row.get(1)?, row.get(2)?);
         Some(Leaf {
             table,
+            akin: found.owner == target.owner && found.schema == target.schema,
             sql: found.sql(),
             first: Day::stored(row.datum(3)?.value() as i32),
             last: Day::stored(row.datum(4)?.value() as i32).minus(1),
@@ -162,5 +175,5 @@ fn make(target: &Table, first: Day, last: Day, suffix: &str) -> Leaf {
     let comment = literal(&format!("Snapshots of {} from {first} to {last}", target.label()));
     Statement::new(&format!("COMMENT ON TABLE {sql} IS {comment}")).run();
     let table = Table::named(&target.schema, &name).map_or(Oid::INVALID, |table| table.oid);
-    Leaf { table, sql, first, last, plain: true, fresh: true }
+    Leaf { table, sql, first, last, plain: true, akin: true, fresh: true }
 }

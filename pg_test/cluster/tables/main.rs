@@ -15,6 +15,7 @@ mod metrics;
 mod programs;
 mod reads;
 mod reruns;
+mod restores;
 mod retention;
 mod rights;
 mod shapes;

@@ -1,6 +1,6 @@
 //! PostgreSQL's own programs, run against a cluster.
 
-use pg_cumulate_tests::{Cluster, Server};
+use pg_cumulate_tests::Cluster;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A client program that connects to a cluster as a role.
 pub fn program(name: &str, cluster: &Cluster, role: &str) -> Command {
-    let mut command = Server::installed().client_program(name);
+    let mut command = cluster.server().client_program(name);
     command.args(["-U", role, "-p", &cluster.port().to_string(), "-h"]).arg(cluster.folder());
     command
 }

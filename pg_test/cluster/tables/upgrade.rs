@@ -1,12 +1,12 @@
-//! pg_upgrade, from the server to itself: what it carries over goes on.
+//! pg_upgrade, to the next server where there is one, else from the server to itself: what it carries over goes on.
 
 use crate::dumps::{assert_goes_on, fill};
 use pg_cumulate_tests::{Ask, Cluster, Server, StopMode};
 
 #[test]
 fn pg_upgrade_carries_tables_ledger_and_notes_over() {
-    let preloaded = || Cluster::builder().conf("cumulate.enabled = off").start();
-    let (mut old, mut new) = (preloaded(), preloaded());
+    let next = Server::newer().unwrap_or_else(Server::installed);
+    let (mut old, mut new) = (Cluster::builder().start(), Cluster::builder().on(next).start());
     old.connect("postgres").run("CREATE DATABASE kept TEMPLATE template0");
     fill(&old, "kept");
     let before = state(&old);
@@ -14,6 +14,8 @@ fn pg_upgrade_carries_tables_ledger_and_notes_over() {
     new.stop(StopMode::Fast);
     upgrade(&old, &new);
     new.start();
+    let version: String = new.connect("kept").value("SHOW server_version");
+    assert!(version.starts_with(&next.major().to_string()), "{version}");
     assert_eq!(state(&new), before);
     assert_goes_on(&new, "kept");
     let refused = new.log().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect::<Vec<_>>();
@@ -34,11 +36,10 @@ fn state(cluster: &Cluster) -> Vec<String> {
 }
 
 fn upgrade(old: &Cluster, new: &Cluster) {
-    let server = Server::installed();
-    let mut program = server.server_program("pg_upgrade");
+    let mut program = new.server().server_program("pg_upgrade");
     // It writes its logs where it runs, and refuses a folder that it cannot write.
     program.current_dir(new.folder()).args(["--copy", "--no-sync", "-U", "postgres"]);
-    program.arg("--old-bindir").arg(server.bindir()).arg("--new-bindir").arg(server.bindir());
+    program.arg("--old-bindir").arg(old.server().bindir()).arg("--new-bindir").arg(new.server().bindir());
     program.arg("--old-datadir").arg(old.folder().join("data"));
     program.arg("--new-datadir").arg(new.folder().join("data"));
     program.arg("--socketdir").arg(new.folder());
