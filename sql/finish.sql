@@ -201,9 +201,9 @@ BEGIN
         CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
           AND (o.schema = 'sales' OR (o.type = 'schema' AND o.identity = 'sales'))
-        ORDER BY o.type = 'schema'
+        ORDER BY o.type = 'schema', o.type = 'type'
     LOOP
-        -- From PostgreSQL 18 on, types go with their table.
+        -- From PostgreSQL 18 on, types go with their table, and must not have gone before it.
         IF EXISTS (SELECT FROM pg_catalog.pg_depend d
                    WHERE (d.classid, d.objid, d.deptype) = (member.classid, member.objid, 'e')) THEN
             EXECUTE pg_catalog.format('ALTER EXTENSION pg_cumulate DROP %s %s', member.type, member.identity);
