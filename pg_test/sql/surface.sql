@@ -1,0 +1,156 @@
+-- The public surface: everything that the extension exposes, a fresh cumulative table and the sales pipeline included.
+-- What is new here is declared by its line in the expected output, and its rights in the table below.
+\pset format unaligned
+\pset fieldsep ' | '
+\pset footer off
+SET client_min_messages = warning;
+DROP EXTENSION pg_cumulate;
+DROP SCHEMA sales CASCADE;
+CREATE EXTENSION pg_cumulate;
+RESET client_min_messages;
+CREATE SCHEMA fresh;
+CREATE TABLE fresh.source (key text, at timestamptz);
+SELECT cumulate.create_table('fresh.counts', 'fresh.source', 'at', '{key}', '{"visits": "count(*)"}', start_date => '2024-01-01', time_zone => 'UTC');
+-- Schema tests is in the build for tests alone.
+CREATE TEMP VIEW exposed AS SELECT oid FROM pg_namespace WHERE nspname IN ('cumulate', 'sales', 'fresh');
+CREATE FUNCTION pg_temp.public_may(acl aclitem[], kind "char", owner oid) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type), 'nothing')
+    FROM aclexplode(coalesce(acl, acldefault(kind, owner))) AS a WHERE a.grantee = 0
+$$;
+-- Schemas, and what PUBLIC may do there.
+SELECT nspname AS schema, pg_temp.public_may(nspacl, 'n', nspowner) AS public
+FROM pg_namespace WHERE oid IN (SELECT oid FROM exposed) ORDER BY 1;
+-- Functions and procedures.
+SELECT p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_get_function_arguments(p.oid) || ')' AS function,
+       CASE p.prokind WHEN 'p' THEN 'procedure' ELSE pg_get_function_result(p.oid) END AS result, l.lanname AS language,
+       CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatility,
+       CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
+       p.proisstrict AS strict, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END AS security, p.proconfig AS settings,
+       EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x') AS goes_with_extension,
+       pg_temp.public_may(p.proacl, 'f', p.proowner) AS public
+FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+WHERE p.pronamespace IN (SELECT oid FROM exposed) ORDER BY p.oid::regprocedure::text COLLATE "C";
+-- Tables, views, sequences and indexes.
+SELECT c.oid::regclass AS relation,
+       CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence'
+                      WHEN 'i' THEN 'index' WHEN 'I' THEN 'partitioned index' ELSE c.relkind::text END AS kind,
+       c.reloptions AS options, c.relrowsecurity AS row_security,
+       EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member,
+       (SELECT array_position(e.extconfig, c.oid) IS NOT NULL FROM pg_extension e WHERE e.extname = 'pg_cumulate') AS dumped,
+       CASE WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid)
+            ELSE pg_temp.public_may(c.relacl, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) END AS public
+FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM exposed) ORDER BY c.oid::regclass::text COLLATE "C";
+-- Their columns.
+SELECT c.oid::regclass || '.' || a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
+       CASE a.attidentity WHEN 'a' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END AS "default", a.attacl AS grants
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace IN (SELECT oid FROM exposed) AND c.relkind IN ('r', 'p', 'v')
+ORDER BY c.oid::regclass::text COLLATE "C", a.attnum;
+-- Constraints, but for NOT NULL.
+SELECT c.conrelid::regclass || '.' || c.conname AS "constraint", pg_get_constraintdef(c.oid) AS definition
+FROM pg_constraint c WHERE c.connamespace IN (SELECT oid FROM exposed) AND c.contype <> 'n'
+ORDER BY (c.conrelid::regclass || '.' || c.conname) COLLATE "C";
+-- Triggers; their names end with the number of the definition.
+SELECT regexp_replace(pg_get_triggerdef(t.oid), '(cumulate_note_[a-z]+_|note_late\('')\d+', '\1N', 'g') AS trigger, t.tgenabled AS enabled,
+       EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'x') AS goes_with_extension
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND c.relnamespace IN (SELECT oid FROM exposed)
+ORDER BY c.oid::regclass::text COLLATE "C", t.tgname;
+-- Settings.
+SELECT name AS setting, context, vartype AS type, unit, min_val AS least, max_val AS most, boot_val AS "default"
+FROM pg_settings WHERE name LIKE 'cumulate.%' ORDER BY 1;
+-- No other kind of object: types of its own, operators, casts, languages, event triggers ...
+SELECT o.type, o.identity
+FROM pg_depend d
+JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'
+CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS o
+LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+LEFT JOIN pg_type element ON element.oid = t.typelem
+WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+  AND o.type NOT IN ('function', 'procedure', 'table', 'view', 'sequence')
+  -- The types of rows.
+  AND coalesce(t.typrelid, 0) = 0 AND coalesce(element.typrelid, 0) = 0
+  AND o.identity <> 'tests'
+ORDER BY 1, 2;
+
+-- Who keeps a stranger from what each function changes. PUBLIC may call them all, so each must look for itself.
+CREATE TEMP TABLE guard (name text, kept_by text, why text);
+INSERT INTO guard VALUES
+    ('shift', 'pure', 'a value of its arguments'),
+    ('total', 'pure', 'a value of its arguments'),
+    ('next_runs', 'pure', 'a value of its arguments and the clock'),
+    ('definition', 'reads', 'cumulate.definition can be read by everybody'),
+    ('health', 'reads', 'with the reader''s rights, through views'),
+    ('plan', 'reads', 'with the reader''s rights, through views'),
+    ('writers', 'reads', 'what pg_locks shows to everybody'),
+    ('launcher_pid', 'reads', 'a number of pg_stat_activity'),
+    ('scheduler_problem', 'reads', 'a word'),
+    ('wake', 'harmless', 'has the scheduler look, which it does by itself'),
+    ('note_late', 'trigger', 'only what fires it: who may make triggers on a table and write to it'),
+    ('create_table', 'caller', 'makes objects as the caller, of a source that the caller may read'),
+    ('create_sales_pipeline', 'caller', 'makes objects as the caller'),
+    ('generate_events', 'caller', 'asks for INSERT, row security included'),
+    ('forget', 'owner', 'of a table that is still there; else there is nothing that anybody owns'),
+    ('drop_table', 'owner', ''), ('alter_table', 'owner', ''), ('add_metric', 'owner', ''), ('add_metric_begin', 'owner', ''),
+    ('add_metric_show', 'owner', ''), ('freeze', 'owner', ''), ('populate_day', 'owner', ''), ('cumulate_day', 'owner', ''),
+    ('cumulate_range', 'owner', ''), ('backfill', 'owner', ''), ('backfill_begin', 'owner', ''), ('apply_late', 'owner', ''),
+    ('apply_retention', 'owner', ''), ('retention_step', 'owner', ''), ('restate', 'owner', ''), ('verify', 'owner', ''),
+    ('schedule', 'owner', ''), ('unschedule', 'owner', ''), ('run_now', 'owner', ''), ('pause', 'owner', ''), ('resume', 'owner', ''),
+    ('add_metric_fill', 'run', 'a run of the caller''s own process'), ('add_metric_fail', 'run', ''),
+    ('backfill_step', 'run', ''), ('backfill_fail', 'run', '');
+-- Functions without a guard, and guards without a function.
+SELECT coalesce(p.proname, g.name) AS undeclared
+FROM (SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'cumulate'::regnamespace) AS p (proname)
+FULL JOIN guard g ON g.name = p.proname WHERE p.proname IS NULL OR g.name IS NULL;
+-- What is said to be pure or to read cannot write; nobody gains rights by a call.
+SELECT p.oid::regprocedure AS suspect FROM pg_proc p JOIN guard g ON g.name = p.proname
+WHERE p.pronamespace = 'cumulate'::regnamespace
+  AND (p.prosecdef OR g.kept_by IN ('pure', 'reads') AND p.provolatile = 'v' AND p.proname NOT IN ('launcher_pid', 'scheduler_problem'));
+-- And by trial: a stranger calls every other one on the fresh table, whose arguments are all that it knows.
+CREATE ROLE surface_stranger;
+GRANT USAGE ON SCHEMA fresh, sales TO surface_stranger;
+GRANT SELECT ON ALL TABLES IN SCHEMA fresh TO surface_stranger;
+GRANT SELECT ON guard TO surface_stranger;
+SET ROLE surface_stranger;
+DO $$
+DECLARE
+    call record;
+    code text;
+BEGIN
+    FOR call IN
+        SELECT p.oid::regprocedure AS signature, g.kept_by,
+               format('%s cumulate.%I(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.proname,
+                   (SELECT string_agg(format('%I => %s', a.name, CASE a.name
+                        WHEN 'target' THEN '''fresh.counts'''
+                        WHEN 'definition' THEN (SELECT id::text FROM cumulate.definition WHERE target = 'fresh.counts'::regclass)
+                        WHEN 'run_id' THEN '1'
+                        WHEN 'keep_data' THEN 'true'
+                        ELSE 'NULL' END), ', ')
+                    FROM unnest(p.proargnames[1:p.pronargs]) AS a (name))) AS sql
+        FROM pg_proc p JOIN guard g ON g.name = p.proname
+        WHERE p.pronamespace = 'cumulate'::regnamespace AND (g.kept_by IN ('owner', 'run') OR p.proname = 'generate_events')
+        ORDER BY 1::text
+    LOOP
+        code := 'none';
+        BEGIN
+            EXECUTE call.sql;
+        EXCEPTION WHEN OTHERS THEN
+            code := SQLSTATE;
+        END;
+        IF code <> (CASE call.kept_by WHEN 'run' THEN '55000' WHEN 'owner' THEN '42501' ELSE '22004' END) THEN
+            RAISE WARNING '% is not kept from a stranger: %', call.signature, code;
+        END IF;
+    END LOOP;
+END
+$$;
+SELECT cumulate.generate_events('sales.events', 1, 1, '2024-01-01', '2024-01-01', 1);
+SELECT cumulate.create_sales_pipeline('sales');
+SELECT cumulate.create_table('fresh.mine', 'fresh.source', 'at', '{key}', '{"visits": "count(*)"}', late => 'none');
+RESET ROLE;
+SET client_min_messages = warning;
+DROP OWNED BY surface_stranger;
+DROP ROLE surface_stranger;
+SELECT cumulate.drop_table('fresh.counts');
+DROP SCHEMA fresh CASCADE;
