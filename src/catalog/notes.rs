@@ -84,13 +84,12 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.note (target, day, pid, noted_at)
-             SELECT f.target, day.day, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+             SELECT f.target, DATE '2000-01-01' + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
              FROM cumulate.definition f
-             CROSS JOIN LATERAL (
-                 SELECT DATE '2000-01-01' + number AS day
-                 FROM pg_catalog.generate_series(greatest($2, f.start_date - DATE '2000-01-01'), $3) AS number) AS day
-             WHERE f.source = $1 AND f.late = 'trigger'
-               AND day.day < (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date",
+             CROSS JOIN LATERAL pg_catalog.generate_series(
+                 greatest($2, f.start_date - DATE '2000-01-01'),
+                 least($3, (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date - 1 - DATE '2000-01-01')) AS number
+             WHERE f.source = $1 AND f.late = 'trigger'",
         )
         .bind(source)
         .bind(from.number())

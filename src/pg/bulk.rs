@@ -54,7 +54,8 @@ impl BulkWriter {
             let estate = pg_sys::CreateExecutorState();
             let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
             (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-            pg_sys::InitResultRelInfo(target, relation, 1, std::ptr::null_mut(), 0);
+            // In no range table: the error for a row that breaks a constraint would look there for the columns inserted.
+            pg_sys::InitResultRelInfo(target, relation, 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(target, false);
             let columns = (*(*relation).rd_att).natts;
             let constraints = (*(*relation).rd_att).constr;

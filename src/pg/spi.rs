@@ -96,6 +96,8 @@ impl Statement {
 /// A prepared statement for many executions, valid inside `connected`.
 pub struct Prepared {
     plan: pg_sys::SPIPlanPtr,
+    /// It outlives the connection, and the transaction, too, unless it is freed.
+    kept: bool,
 }
 
 impl Prepared {
@@ -103,9 +105,10 @@ impl Prepared {
         let params: Vec<Param> = types.iter().map(|oid| Param { oid: *oid, value: None }).collect();
         let sql = CString::new(sql).unwrap_or_default();
         connected(|| {
-            let prepared = Self::make(&sql, &params, false);
+            let mut prepared = Self::make(&sql, &params, false);
             // SAFETY: the plan was just made; keeping it moves it out of this connection's memory.
             unsafe { pg_sys::SPI_keepplan(prepared.plan) };
+            prepared.kept = true;
             prepared
         })
     }
@@ -120,7 +123,7 @@ impl Prepared {
         let options = if parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };
         // SAFETY: inside an SPI connection; a wrong statement raises its own error.
         let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), types.len() as i32, types.as_mut_ptr(), options) };
-        Prepared { plan }
+        Prepared { plan, kept: false }
     }
 
     /// Opens a portal that outlives the plan and the connection.
@@ -155,8 +158,9 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: the plan is ours; while an error unwinds it is left to the abort.
+        // While an error unwinds, the abort frees what was not kept.
+        if self.kept || !std::thread::panicking() {
+            // SAFETY: the plan is ours and freed once; what an interrupted execution holds of it has its own count.
             unsafe { pg_sys::SPI_freeplan(self.plan) };
         }
     }
