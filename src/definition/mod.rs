@@ -99,11 +99,12 @@ pub fn forget(id: i64) -> Result<(), Error> {
 /// Forgets a cumulative table, and drops it unless its data shall stay.
 pub fn drop(definition: &Definition, keep_data: bool) {
     definition.lock();
-    registry::forget(definition.target.oid);
     as_owner(definition.target.owner, || {
         if let Some(source) = Table::find(definition.source) {
             triggers::drop(definition.id, &source);
         }
-        objects::drop(definition, keep_data);
     });
+    // Dropping triggers waits for those who write to the source: what they have noted goes, too.
+    registry::forget(definition.target.oid);
+    as_owner(definition.target.owner, || objects::drop(definition, keep_data));
 }

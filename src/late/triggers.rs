@@ -1,5 +1,6 @@
 //! The note triggers of a source: made, dropped, looked after.
 
+use crate::pg::lock;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal};
 use crate::rules::calendar::Day;
@@ -95,10 +96,17 @@ fn finish(name: &str, table: &str) {
 
 /// Drops the triggers of a definition, where they still are.
 pub fn drop(definition: i64, source: &Table) {
+    let tables = with_leaves(source);
+    let of_rows = EVENTS.iter().any(|event| exists(&name(definition, event), source));
+    if !of_rows && !tables.iter().any(|table| exists(&name(definition, "TRUNCATE"), table)) {
+        return;
+    }
+    // DROP TRIGGER locks partitions before their parent, and would wait for who comes the other way.
+    lock::in_order(&tables.iter().map(|table| table.oid).collect::<Vec<_>>());
     for event in EVENTS {
         drop_one(&name(definition, event), source);
     }
-    for table in with_leaves(source) {
+    for table in tables {
         drop_one(&name(definition, "TRUNCATE"), &table);
     }
 }

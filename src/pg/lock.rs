@@ -1,4 +1,4 @@
-//! Locks on tables.
+//! Locks on whole tables.
 
 use super::transaction::nap;
 use pgrx::pg_sys::{self, Oid};
@@ -25,6 +25,14 @@ pub fn all_for_itself(tables: &[Oid], patience: Duration) -> bool {
             return false;
         }
         nap(BETWEEN_TRIES);
+    }
+}
+
+/// Waits for ACCESS EXCLUSIVE locks, one table after the other.
+pub fn in_order(tables: &[Oid]) {
+    for table in tables {
+        // SAFETY: a table that has been dropped meanwhile is locked by its number alone.
+        unsafe { pg_sys::LockRelationOid(*table, pg_sys::AccessExclusiveLock as i32) }
     }
 }
 

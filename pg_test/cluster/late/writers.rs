@@ -114,3 +114,44 @@ fn a_role_that_may_only_insert_loads_the_source() {
     drop(loader);
     client.run("DROP OWNED BY loader; DROP ROLE loader");
 }
+
+#[test]
+fn a_writer_that_a_drop_waits_for_leaves_no_note() {
+    let (database, mut client) = pipeline(3);
+    let mut writer = database.connect();
+    writer.run("BEGIN; INSERT INTO sales.events (product_id, event_type, event_date) VALUES (7, 'sell', '2024-12-02')");
+    std::thread::scope(|scope| {
+        let mut dropper = database.connect();
+        let dropping = scope.spawn(move || dropper.run("SELECT cumulate.drop_table('sales.daily_cumulate')"));
+        eventually(Duration::from_secs(20), "the drop to wait", || {
+            client.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'sales.events'::regclass")
+        });
+        writer.run("COMMIT");
+        dropping.join().expect("the table is dropped");
+    });
+    assert_eq!(client.lines("SELECT target::oid, day, key FROM cumulate.note"), [""; 0]);
+}
+
+#[test]
+fn a_drop_waits_for_who_goes_through_the_partitions_of_a_source_and_not_the_other_way_round() {
+    let (database, mut client) = pipeline(1);
+    client.run(
+        "CREATE TABLE parted (key text, at date) PARTITION BY LIST (key);
+         CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a');
+         CREATE TABLE parted_b PARTITION OF parted FOR VALUES IN ('b')",
+    );
+    for (first, second) in [("a", "b"), ("b", "a")] {
+        client.run("SELECT cumulate.create_table('counts', 'parted', 'at', '{key}', '{\"events\": \"count(*)\"}')");
+        let mut writer = database.connect();
+        writer.run(&format!("BEGIN; INSERT INTO parted VALUES ('{first}', '2024-12-01')"));
+        std::thread::scope(|scope| {
+            let mut dropper = database.connect();
+            let dropping = scope.spawn(move || dropper.attempt("SELECT cumulate.drop_table('counts')"));
+            eventually(Duration::from_secs(20), "the drop to wait", || {
+                client.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")
+            });
+            writer.run(&format!("SELECT * FROM parted_{second}; COMMIT"));
+            assert_eq!(dropping.join().expect("the session goes on"), Ok(()));
+        });
+    }
+}
