@@ -46,6 +46,7 @@ COMMENT ON FUNCTION cumulate.resume IS 'Ends a pause, and forgets earlier failur
 COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a time zone, UTC by default';
 COMMENT ON FUNCTION cumulate.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
+COMMENT ON FUNCTION cumulate.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
 COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
 COMMENT ON PROCEDURE cumulate.add_metric IS
     'Adds a metric with its history; other columns stay as they are, and readers wait for no more than a change of the catalog';

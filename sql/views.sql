@@ -101,7 +101,7 @@ FROM cumulate.tables t
 JOIN cumulate.definition d ON d.target = t.target
 CROSS JOIN LATERAL (
     SELECT t.source UNION
-    SELECT p.relid FROM pg_catalog.pg_partition_tree(t.source) p
+    SELECT p.relid FROM cumulate.partitions(t.source) p
     WHERE NOT p.isleaf OR p.relid = ANY (d.leaves)) AS s (relid)
 CROSS JOIN LATERAL (
     SELECT 'cumulate_note_' || event || '_' || d.id AS name

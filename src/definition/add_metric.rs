@@ -205,7 +205,7 @@ fn lock_tables(definition: &Definition, name: &str, metric: &str) -> Result<(), 
     let tables: Vec<Oid> = Statement::new(
         "SELECT relid::oid FROM pg_catalog.unnest(ARRAY[$1, $2]) WITH ORDINALITY AS root (oid, position)
          CROSS JOIN LATERAL (SELECT root.oid::regclass AS relid
-                             UNION SELECT relid FROM pg_catalog.pg_partition_tree(root.oid::regclass)) AS tree",
+                             UNION SELECT relid FROM cumulate.partitions(root.oid::regclass)) AS tree",
     )
     .bind(definition.daily.oid)
     .bind(definition.target.oid)

@@ -2,6 +2,7 @@
 
 use super::triggers;
 use crate::catalog::{Definition, Late, notes, registry};
+use crate::pg::lock;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident};
 use crate::pg::value::local_day;
@@ -27,6 +28,8 @@ pub fn look(definition: &Definition) {
     if known == present {
         return;
     }
+    // Before a trigger locks a partition.
+    lock::shared(definition.source);
     triggers::make_missing_truncate(definition.id, definition.source);
     if known.iter().any(|leaf| !present.contains(leaf) && !present.iter().any(|(table, _)| *table == leaf.0)) {
         // What went away with it is not known.

@@ -56,7 +56,7 @@ fn make_truncate(definition: i64, table: &Table) {
 /// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached.
 pub fn leaf_triggers(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
     Statement::new(
-        "SELECT p.relid::oid, coalesce(t.oid, 0) FROM pg_catalog.pg_partition_tree($1::regclass) p
+        "SELECT p.relid::oid, coalesce(t.oid, 0) FROM cumulate.partitions($1::regclass) p
          LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = $2
          WHERE p.isleaf AND p.relid <> $1 ORDER BY p.relid::oid",
     )
@@ -147,7 +147,7 @@ fn name(definition: i64, event: &str) -> String {
 
 /// A table with all its partitions.
 fn with_leaves(table: &Table) -> Vec<Table> {
-    let leaves = Statement::new("SELECT relid::oid FROM pg_catalog.pg_partition_tree($1::regclass) WHERE relid <> $1")
+    let leaves = Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
         .bind(table.oid)
         .map(|row| row.get::<Oid>(0));
     let mut all = vec![table.clone()];

@@ -28,6 +28,12 @@ pub fn all_for_itself(tables: &[Oid], patience: Duration) -> bool {
     }
 }
 
+/// Waits for the lock of a reader.
+pub fn shared(table: Oid) {
+    // SAFETY: a table that has been dropped meanwhile is locked by its number alone.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::AccessShareLock as i32) }
+}
+
 /// Waits for ACCESS EXCLUSIVE locks, one table after the other.
 pub fn in_order(tables: &[Oid]) {
     for table in tables {

@@ -127,7 +127,7 @@ fn tables() -> Vec<Candidate> {
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
                     d.late = 'trigger' AND e.relkind = 'p' AND
                     (SELECT pg_catalog.array_agg((p.relid::oid, coalesce(t.oid, 0))::text ORDER BY p.relid::oid)
-                     FROM pg_catalog.pg_partition_tree(d.source) p
+                     FROM cumulate.partitions(d.source) p
                      LEFT JOIN pg_catalog.pg_trigger t
                          ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || d.id
                      WHERE p.isleaf AND p.relid <> d.source)

@@ -155,3 +155,26 @@ fn a_drop_waits_for_who_goes_through_the_partitions_of_a_source_and_not_the_othe
         });
     }
 }
+
+#[test]
+fn a_call_of_the_engine_locks_a_partitioned_source_from_the_top_down_as_truncate_does() {
+    let (_database, mut client) = pipeline(1);
+    client.run(
+        "CREATE TABLE parted (key text, at date) PARTITION BY LIST (key);
+         CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a');
+         SELECT cumulate.create_table('counts', 'parted', 'at', '{key}', '{\"events\": \"count(*)\"}');
+         INSERT INTO parted VALUES ('a', '2024-12-01');
+         SELECT cumulate.cumulate_day('counts', '2024-12-01')",
+    );
+    for look in
+        ["SELECT cumulate.apply_late('counts')", "SELECT * FROM cumulate.days", "SELECT * FROM cumulate.health()"]
+    {
+        client.run(&format!("BEGIN; {look}"));
+        let locked = client.lines(
+            "SELECT relation::regclass FROM pg_locks
+             WHERE pid = pg_backend_pid() AND relation IN ('parted'::regclass, 'parted_a'::regclass) ORDER BY 1",
+        );
+        client.run("ROLLBACK");
+        assert_ne!(locked, ["parted_a"], "{look}");
+    }
+}
