@@ -98,6 +98,17 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
     });
 }
 
+/// Removes notes of tables that are no cumulative tables any more. Who has rolled back to a savepoint holds no lock that
+/// a drop would wait for, and writes its notes all the same.
+pub fn prune() {
+    let orphans = "target NOT IN (SELECT target FROM cumulate.definition)";
+    as_extension(|| {
+        if Statement::new(&format!("SELECT FROM cumulate.note WHERE {orphans} LIMIT 1")).exists() {
+            Statement::new(&format!("DELETE FROM cumulate.note WHERE {orphans}")).run();
+        }
+    });
+}
+
 /// Writes notes that triggers have collected, past the executor: the writer of a source needs no right on them.
 pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
     let (Some(table), Some(sequence)) = (Table::named("cumulate", "note"), Table::named("cumulate", "note_id_seq"))

@@ -181,10 +181,12 @@ pub fn databases() -> Vec<Oid> {
     found
 }
 
-/// Writes to the server's log.
+/// Writes to the server's log; an empty hint is none.
 pub fn log(message: &str, hint: &str) {
     let code = PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION;
-    ErrorReport::new(code, message.to_owned(), "pg_cumulate").set_hint(hint.to_owned()).report(PgLogLevel::LOG);
+    let report = ErrorReport::new(code, message.to_owned(), "pg_cumulate");
+    let report = if hint.is_empty() { report } else { report.set_hint(hint.to_owned()) };
+    report.report(PgLogLevel::LOG);
 }
 
 /// Whether a process of this number serves the server at the moment.

@@ -2,7 +2,7 @@
 
 use super::look;
 use super::turn::{self, Ended};
-use crate::catalog::runs;
+use crate::catalog::{notes, runs};
 use crate::guc;
 use crate::pg::board::{self, Found};
 use crate::pg::identity;
@@ -79,10 +79,11 @@ fn work() -> Found {
         let (age, rows) = guc::run_history();
         let pruned = transaction::run(None, || {
             runs::prune(age, rows);
+            notes::prune();
             Ok(())
         });
         if let Err(failure) = pruned {
-            turn::lament("prune cumulate.runs", &failure);
+            turn::lament("remove old runs and notes", &failure);
         }
     }
     found

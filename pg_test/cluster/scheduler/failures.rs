@@ -140,6 +140,21 @@ fn run_history_is_bounded_by_age_and_rows() {
 }
 
 #[test]
+fn notes_of_a_dropped_table_go_with_the_next_run_of_another() {
+    let mut scene = Plan { clock: Some(("orphans", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
+    scene.client.run(&create_table("other", "UTC", "2024-12-01", "late => 'trigger'"));
+    let mut writer = scene.cluster.connect("stage");
+    // It holds no lock any more that the drop would wait for.
+    writer.run("BEGIN; SAVEPOINT here; INSERT INTO source VALUES ('a', '2024-12-02'); ROLLBACK TO here");
+    scene.client.run("SELECT cumulate.drop_table('other')");
+    writer.run("COMMIT");
+    scene.fill("2024-12-02", "2024-12-09");
+    scene.wait_until_closed("2024-12-09");
+    scene.wait_for("no note to be left", "SELECT count(*) = 0 FROM cumulate.note");
+    scene.check();
+}
+
+#[test]
 fn an_incomplete_table_is_left_alone_until_it_is_whole() {
     let cluster = server(None, &[]);
     let mut client = cluster.connect("postgres");
