@@ -89,8 +89,12 @@ impl Server {
         command
     }
 
-    /// A test program of PGXS, such as `regress/pg_regress`.
+    /// A test program of PGXS, such as `regress/pg_regress`; those of `PG_CUMULATE_TESTERS` where the server's own are
+    /// of no use.
     pub(crate) fn test_program(&self, below_src_test: &str) -> PathBuf {
+        if let Some(folder) = std::env::var_os("PG_CUMULATE_TESTERS") {
+            return Path::new(&folder).join(below_src_test);
+        }
         let makefiles = self.pgxs.parent().expect("pg_config --pgxs names a file in a folder");
         makefiles.join("../test").join(below_src_test)
     }

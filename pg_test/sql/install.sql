@@ -1,7 +1,7 @@
 -- CREATE EXTENSION, and what it gives.
 \set VERBOSITY terse
 CREATE EXTENSION pg_cumulate;
-\dx pg_cumulate
+SELECT extname, extversion, extnamespace::regnamespace, obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'pg_cumulate';
 SELECT nspname, nspowner::regrole = current_user::regrole AS mine FROM pg_namespace WHERE nspname IN ('cumulate', 'sales') ORDER BY 1;
 -- The pipeline is nobody's member: a dump keeps it, DROP EXTENSION keeps its tables.
 SELECT count(*) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cumulate'

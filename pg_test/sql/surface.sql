@@ -85,6 +85,7 @@ INSERT INTO guard VALUES
     ('health', 'reads', 'with the reader''s rights, through views'),
     ('plan', 'reads', 'with the reader''s rights, through views'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
+    ('partitions', 'reads', 'the catalog, which everybody may read'),
     ('launcher_pid', 'reads', 'a number of pg_stat_activity'),
     ('scheduler_problem', 'reads', 'a word'),
     ('wake', 'harmless', 'has the scheduler look, which it does by itself'),

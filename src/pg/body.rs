@@ -1,5 +1,6 @@
 //! The stored body of a SQL function: what it selects, as PostgreSQL keeps it through renames.
 
+use super::version;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::{FromDatum, PgList};
 use std::ffi::{CStr, CString};
@@ -29,8 +30,12 @@ impl Body {
             while !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_List {
                 node = PgList::<pg_sys::Node>::from_pg(node.cast()).get_ptr(0)?;
             }
-            let is_query = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_Query;
-            is_query.then_some(Body { query: node.cast() })
+            if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_Query {
+                return None;
+            }
+            let query: *mut pg_sys::Query = node.cast();
+            version::select_columns_themselves(query);
+            Some(Body { query })
         }
     }
 

@@ -77,6 +77,23 @@ pub fn parse_type(name: &CStr, oid: &mut pg_sys::Oid, modifier: &mut i32) -> boo
     }
 }
 
+/// Since 18 what a query groups by is selected from a range table entry of its own: puts the columns back that it has.
+///
+/// # Safety
+/// An analysed query.
+pub unsafe fn select_columns_themselves(query: *mut pg_sys::Query) {
+    #[cfg(not(feature = "pg18"))]
+    let _ = query;
+    #[cfg(feature = "pg18")]
+    // SAFETY: by contract; without a planner's root it only looks at the query.
+    unsafe {
+        if (*query).hasGroupRTE {
+            let targets = (*query).targetList.cast();
+            (*query).targetList = pg_sys::flatten_group_exprs(std::ptr::null_mut(), query, targets).cast();
+        }
+    }
+}
+
 /// A column's description by its number, from 1.
 ///
 /// # Safety
