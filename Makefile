@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16, PG_MAJOR=18 for the pinned 18.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo demo-retail stop test test-quick test-versions test-mutants soak bench bench-quick lint install installcheck clean distclean
+.PHONY: all build help demo demo-retail stop test test-quick test-versions test-faults test-mutants soak bench bench-quick lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -31,10 +31,13 @@ test-quick: ## pure, in-backend and regress tests, for everyday use
 test-versions: ## PostgreSQL 18 built and tested, 16 upgraded to it, 15 and 17 type-checked
 	@scripts/versions.sh
 
+test-faults: ## load under fire: kills, timeouts, full disks; eight minutes, or PG_CUMULATE_FAULT_SECONDS
+	@scripts/test.sh --test faults
+
 test-mutants: ## faults that the tests must find; MUTANTS="name ..." for some of them
 	@scripts/mutants.sh $(MUTANTS)
 
-soak: ## the law for an hour, or PG_CUMULATE_LAW_SECONDS
+soak: ## the law and load under fire for an hour each, or PG_CUMULATE_LAW_SECONDS and PG_CUMULATE_FAULT_SECONDS
 	@scripts/soak.sh
 
 bench: ## speed beside plain SQL and beside copying, at full size: half an hour on an idle machine

@@ -14,7 +14,7 @@ SCRATCH=$ROOT/target/mutants
 # Below the folder of the tests, so that make clean takes it along.
 SERVER=test/mutants
 # From the quickest to the slowest.
-SUITES=(pure in_backend regress law sales late tables)
+SUITES=(pure in_backend regress law sales late tables faults)
 # What must pass without a mutant, and fail with it.
 TRIED=("${SUITES[@]}")
 # A mutant may run for ever: it gets so many times the seconds that a suite takes without one, and a minute.
@@ -97,7 +97,8 @@ enter_scratch() {
     PG_CUMULATE_RUN=$SERVERS/$SERVER/run
     PG_CUMULATE_FAKETIME=$SERVERS/$SERVER/libfaketime.so.1
     PG_CUMULATE_LAW_SECONDS=${PG_CUMULATE_LAW_SECONDS:-20}
-    export CARGO_TARGET_DIR PG_CUMULATE_RUN PG_CUMULATE_FAKETIME PG_CUMULATE_LAW_SECONDS
+    PG_CUMULATE_FAULT_SECONDS=${PG_CUMULATE_FAULT_SECONDS:-60}
+    export CARGO_TARGET_DIR PG_CUMULATE_RUN PG_CUMULATE_FAKETIME PG_CUMULATE_LAW_SECONDS PG_CUMULATE_FAULT_SECONDS
     if ((EUID == 0)); then
         PG_CUMULATE_SERVER_UID=$(server_uid)
         PG_CUMULATE_SERVER_GID=$(server_gid)

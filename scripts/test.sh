@@ -18,8 +18,14 @@ main() {
     stage "server: a copy for the tests" "run make clean, then the same command again" ready_server
     export_test_environment
     case ${1:-} in
-        "") run "pure tests" pure_tests && run "tests with servers" server_tests ;;
-        quick) run "pure tests" pure_tests && run "in-backend tests and regress" server_tests --test in_backend --test regress ;;
+        "")
+            run "pure tests" pure_tests
+            run "tests with servers" server_tests
+            ;;
+        quick)
+            run "pure tests" pure_tests
+            run "in-backend tests and regress" server_tests --test in_backend --test regress
+            ;;
         *) run "tests with servers: $*" server_tests "$@" ;;
     esac
     printf '%-62s%5d s\n' "all tests passed" "$SECONDS"

@@ -64,6 +64,18 @@ impl Cluster {
         });
     }
 
+    /// Whether the server has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.postmaster.as_mut().is_some_and(|postmaster| postmaster.ended().is_some())
+    }
+
+    /// Starts a server again that has ended by itself.
+    pub fn start_again(&mut self) {
+        assert!(self.has_ended(), "the server has not ended");
+        self.postmaster = None;
+        self.start();
+    }
+
     /// Stops the server.
     pub fn stop(&mut self, mode: StopMode) {
         let postmaster = self.postmaster.take().expect("the server is running");

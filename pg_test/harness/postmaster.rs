@@ -55,6 +55,9 @@ impl Postmaster {
 
     /// Kills the process group and the server's children, which have groups of their own, as a crash of all would.
     pub(crate) fn kill_all(mut self) {
+        // Stopped first: a child that it starts after they were counted would live on.
+        send("STOP", &[self.pid().to_string()]);
+        wait_for(STOP_DEADLINE, "the server to stop short", || is_stopped(self.pid()).then_some(()));
         let children = children_of(self.pid());
         let group = format!("-{}", self.pid());
         let targets: Vec<String> = std::iter::once(group).chain(children.iter().map(u32::to_string)).collect();
@@ -66,22 +69,33 @@ impl Postmaster {
     }
 }
 
-/// A shell sends signals without unsafe code. A process may end before its signal comes.
-fn send(signal: &str, targets: &[String]) {
+/// Sends a signal, such as `KILL`, to processes or, with a minus before them, to their groups. A shell does it without
+/// unsafe code. A process may end before its signal comes.
+pub fn send(signal: &str, targets: &[String]) {
     let script = r#"signal=$1; shift; for target; do kill -s "$signal" -- "$target" 2>/dev/null; done; true"#;
     let sent = Command::new("sh").args(["-c", script, "sh", signal]).args(targets).status();
     assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal} to {targets:?}");
 }
 
-fn children_of(pid: u32) -> Vec<u32> {
+/// The processes that a process has started and that have not been waited for.
+pub fn children_of(pid: u32) -> Vec<u32> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// A killed orphan stays as a zombie until init looks at it; that counts as gone.
 fn is_running(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+    state_of(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Whether a process has been stopped, or is no more: it does nothing either way.
+pub fn is_stopped(pid: u32) -> bool {
+    state_of(pid).is_none_or(|state| matches!(state, 'T' | 'Z' | 'X'))
+}
+
+fn state_of(pid: u32) -> Option<char> {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    status.rsplit_once(") ")?.1.chars().next()
 }
 
 fn append_to(path: &Path) -> File {

@@ -18,6 +18,8 @@ if [ -n "$pid" ] && ours "$1" 2>/dev/null; then
     tries=0
     while ours "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 fi
+# What a killed test had mounted there.
+awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | while read -r mounted; do umount -l "$mounted"; done
 # A program that the killed test had started may still write there for a moment.
 [ "$verdict" = keep ] || rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 "#;

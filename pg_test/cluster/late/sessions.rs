@@ -1,7 +1,7 @@
 //! Random rounds of several sessions at once: writers, closers of the same and of different days, maintenance.
 
 use crate::{assert_law, pipeline};
-use pg_cumulate_tests::Ask;
+use pg_cumulate_tests::{Ask, Dice};
 use postgres::Client;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,20 +11,6 @@ const ROUNDS: u32 = 1000;
 /// Days from the first of December on: the partition of January is made while others are at work.
 const DAYS: u64 = 45;
 
-/// A small generator of its own, so that a seed says everything about a session.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn day(&mut self) -> String {
-        format!("DATE '2024-12-01' + {}", self.below(DAYS))
-    }
-}
-
 #[test]
 fn writers_and_closers_lose_no_change() {
     let (database, mut client) = pipeline(20);
@@ -33,7 +19,7 @@ fn writers_and_closers_lose_no_change() {
     std::thread::scope(|scope| {
         for seed in [1, 2] {
             scope.spawn(move || {
-                let (mut session, mut dice) = (database.connect(), Dice(seed));
+                let (mut session, mut dice) = (database.connect(), Dice::new(seed));
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                     write(&mut session, &mut dice);
                 }
@@ -41,14 +27,14 @@ fn writers_and_closers_lose_no_change() {
         }
         for seed in [3, 4] {
             scope.spawn(move || {
-                let (mut session, mut dice) = (database.connect(), Dice(seed));
+                let (mut session, mut dice) = (database.connect(), Dice::new(seed));
                 while left.load(Ordering::Relaxed) > 0 {
                     close(&mut session, &mut dice);
                 }
             });
         }
         scope.spawn(move || {
-            let (mut session, mut dice) = (database.connect(), Dice(5));
+            let (mut session, mut dice) = (database.connect(), Dice::new(5));
             while left.load(Ordering::Relaxed) > 0 {
                 maintain(&mut session, &mut dice);
             }
@@ -78,8 +64,12 @@ fn write(session: &mut Client, dice: &mut Dice) {
     }
 }
 
+fn a_day(dice: &mut Dice) -> String {
+    format!("DATE '2024-12-01' + {}", dice.below(DAYS))
+}
+
 fn change(dice: &mut Dice) -> String {
-    let (day, product) = (dice.day(), dice.below(80));
+    let (day, product) = (a_day(dice), dice.below(80));
     match dice.below(4) {
         0 | 1 => {
             format!("INSERT INTO sales.events (product_id, event_type, event_date) VALUES ({product}, 'sell', {day})")
@@ -87,14 +77,14 @@ fn change(dice: &mut Dice) -> String {
         2 => format!("DELETE FROM sales.events WHERE product_id = {product} AND event_date = {day}"),
         _ => format!(
             "UPDATE sales.events SET event_date = {} WHERE product_id = {product} AND event_date = {day}",
-            dice.day()
+            a_day(dice)
         ),
     }
 }
 
 /// One call of the engine; none may be refused.
 fn close(session: &mut Client, dice: &mut Dice) {
-    let day = dice.day();
+    let day = a_day(dice);
     session.run(&match dice.below(6) {
         0 | 1 => format!("SELECT sales.cumulate_day({day})"),
         2 => format!("SELECT cumulate.restate('sales.daily_cumulate', {day}, {day})"),

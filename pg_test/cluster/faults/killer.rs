@@ -1,0 +1,83 @@
+//! Signals for single processes. A victim is stopped first, so that it is known what it was at when the signal came.
+
+use crate::processes::{self, Process};
+use crate::toll::Fault;
+use crate::world::World;
+use pg_cumulate_tests::{Dice, send};
+use std::sync::atomic::Ordering;
+
+/// How long a worker is looked for: with nothing to do there is one for a moment of each second.
+const LOOK_MILLISECONDS: u64 = 1500;
+
+pub fn strike(world: &World, mut dice: Dice) {
+    while !world.is_over() {
+        match dice.below(40) {
+            0..14 => backend(world, &mut dice, Fault::TerminateBackend, "TERM"),
+            14..19 => backend(world, &mut dice, Fault::CancelBackend, "INT"),
+            19..23 => backend(world, &mut dice, Fault::KillBackend, "KILL"),
+            23..30 => worker(world, &mut dice, Fault::TerminateWorker, "TERM"),
+            30..35 => worker(world, &mut dice, Fault::CancelWorker, "INT"),
+            35..39 => worker(world, &mut dice, Fault::KillWorker, "KILL"),
+            _ => launcher(world, &mut dice),
+        }
+        world.pause(80 + dice.below(300));
+    }
+}
+
+/// A session: mostly one that is in a call of the engine.
+fn backend(world: &World, dice: &mut Dice, fault: Fault, signal: &str) {
+    let mut sessions = children(world);
+    sessions.retain(Process::is_session);
+    if dice.percent(80) && sessions.iter().any(Process::is_at_work) {
+        sessions.retain(Process::is_at_work);
+    }
+    if sessions.is_empty() {
+        return;
+    }
+    let victim = dice.pick(&sessions);
+    hit(world, victim, signal, Process::is_session, |process| world.toll.met(fault, process.is_at_work()));
+}
+
+/// A worker of the scheduler, some time after it has begun.
+fn worker(world: &World, dice: &mut Dice, fault: Fault, signal: &str) {
+    const STEP: u64 = 4;
+    for _ in 0..LOOK_MILLISECONDS / STEP {
+        if let Some(victim) = children(world).into_iter().find(Process::is_worker) {
+            world.pause(dice.below(40));
+            hit(world, &victim, signal, Process::is_worker, |process| world.toll.struck(fault, process.pid));
+            return;
+        }
+        world.pause(STEP);
+    }
+}
+
+/// Its end is no fault to be counted, but whoever comes after it must find its workers.
+fn launcher(world: &World, dice: &mut Dice) {
+    let signal = if dice.percent(50) { "TERM" } else { "KILL" };
+    if let Some(victim) = children(world).into_iter().find(Process::is_launcher) {
+        hit(world, &victim, signal, Process::is_launcher, |_| {
+            *world.toll.counts().done.entry("end the launcher").or_default() += 1;
+        });
+    }
+}
+
+fn hit(
+    world: &World,
+    victim: &Process,
+    signal: &str,
+    is_still: impl Fn(&Process) -> bool,
+    count: impl FnOnce(&Process),
+) {
+    let Some(process) = processes::freeze(world.postmaster.load(Ordering::Relaxed), victim.pid) else { return };
+    let pid = [process.pid.to_string()];
+    if is_still(&process) {
+        // What pg_terminate_backend and pg_cancel_backend send.
+        send(signal, &pid);
+        count(&process);
+    }
+    send("CONT", &pid);
+}
+
+fn children(world: &World) -> Vec<Process> {
+    processes::of_server(world.postmaster.load(Ordering::Relaxed))
+}
