@@ -28,6 +28,7 @@ fn a_dump_is_restored_beside_a_scheduler_that_looks_every_second() {
     kept.run(
         "SELECT cumulate.schedule('sales.daily_cumulate', '*/5 * * * *', 'America/New_York');
          SELECT cumulate.schedule('shop.counts', '@hourly');
+         SELECT cumulate.alter_table('shop.counts', retention => '30 days');
          SELECT cumulate.pause('shop.scanned', 'until the view is mended')",
     );
     let waiting: i64 = kept.value("SELECT count(*) FROM cumulate.note");
