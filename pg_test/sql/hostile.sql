@@ -132,6 +132,17 @@ SELECT make('factsc', 'facts');
 ALTER TABLE factsc ADD FOREIGN KEY (k) REFERENCES dim DEFERRABLE INITIALLY DEFERRED, ADD COLUMN made_at timestamptz DEFAULT now();
 SELECT cumulate.cumulate_range('factsc', '2024-01-01', '2024-01-03'), differences('factsc');
 SELECT count(*) FROM factsc WHERE made_at IS NULL;
+-- A row that breaks a constraint of the owner's is refused as by INSERT, though it is not written by one.
+CREATE TABLE plain (k int, d date NOT NULL);
+INSERT INTO plain VALUES (1, '2024-01-01'), (2, '2024-01-02');
+SELECT make('plainc', 'plain');
+ALTER TABLE plainc ADD CONSTRAINT small CHECK (k < 2);
+SELECT cumulate.cumulate_range('plainc', '2024-01-01', '2024-01-03');
+ALTER TABLE plainc DROP CONSTRAINT small;
+ALTER TABLE plainc_daily ALTER COLUMN c SET NOT NULL, ADD CONSTRAINT small CHECK (k < 2);
+SELECT cumulate.cumulate_range('plainc', '2024-01-01', '2024-01-03');
+ALTER TABLE plainc_daily DROP CONSTRAINT small;
+SELECT cumulate.cumulate_range('plainc', '2024-01-01', '2024-01-03'), differences('plainc');
 RESET search_path;
 DROP SCHEMA siege CASCADE;
 SELECT cumulate.forget(id) FROM cumulate.definition d WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.target);
