@@ -249,7 +249,7 @@ fn start(definition: &mut Definition) -> Result<Day, Error> {
     }
     let source = || crate::pg::table::label(definition.source);
     let today = definition.today();
-    let first = daily::first_day(definition, today).ok_or_else(|| Error::NoEvents { source: source() })?;
+    let first = daily::first_day(definition, today)?.ok_or_else(|| Error::NoEvents { source: source() })?;
     if today.since(first) > LONGEST_WINDOW as i32 {
         return Err(Error::OldStart { first, today });
     }

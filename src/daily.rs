@@ -11,20 +11,22 @@ use crate::fold::stream::{KeyArrays, key_arrays};
 use crate::pg::activity;
 use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
 use crate::pg::compare::Order;
+use crate::pg::identity;
 use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
-use crate::pg::table::{self, ident};
+use crate::pg::table::{self, Table, ident};
 use crate::pg::value::{Image, Layout};
 use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
 use crate::sink::changes::{Change, RowKey, RowWriter};
 use crate::sink::{column_types, suitable};
-use pgrx::pg_sys::Datum;
+use pgrx::pg_sys::{Datum, Oid};
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
 pub fn refresh(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
     activity::reading(from, to);
+    check_row_security(definition.source, definition.target.owner)?;
     let mut tally = Tally::new(from, to);
     if has_rows(definition, from, to) || changes.are_wanted() {
         compare(definition, from, to, None, &mut tally, changes)?;
@@ -42,6 +44,7 @@ pub fn refresh_keys(
     keys: &[Vec<Image>],
     changes: &mut Changes,
 ) -> Result<(), Error> {
+    check_row_security(definition.source, definition.target.owner)?;
     let arrays = key_arrays(definition, keys);
     compare(definition, day, day, Some(&arrays), &mut Tally::new(day, day), changes)
 }
@@ -74,6 +77,20 @@ impl Tally {
             days.zip(&self.counts).map(|(day, counts)| (day, *counts, over.is(day))).collect();
         ledger::record_aggregated(definition.target.oid, &rows);
     }
+}
+
+/// Refuses, as the owner, to read a part of the source for the whole: what a policy hides from the owner would be missing.
+pub fn check_row_security(source: Oid, owner: Oid) -> Result<(), Error> {
+    let binds = Statement::new("SELECT WHERE pg_catalog.row_security_active($1)").bind(source).exists();
+    if !binds {
+        return Ok(());
+    }
+    let source = Table::find(source);
+    Err(Error::RowSecurity {
+        owned: source.as_ref().is_some_and(|source| identity::is_member(owner, source.owner)),
+        source: source.map_or(String::new(), |source| source.sql()),
+        owner: table::role_name(owner),
+    })
 }
 
 fn has_rows(definition: &Definition, from: Day, to: Day) -> bool {
@@ -313,22 +330,25 @@ impl Pair {
 }
 
 /// The earliest day of the source that counts; days to come do not.
-pub fn first_day(definition: &Definition, today: Day) -> Option<Day> {
+pub fn first_day(definition: &Definition, today: Day) -> Result<Option<Day>, Error> {
+    check_row_security(definition.source, definition.target.owner)?;
     let keyed: Vec<String> = definition.keys.iter().map(|key| format!("{} IS NOT NULL", ident(&key.name))).collect();
-    Statement::new(&format!(
+    let first = Statement::new(&format!(
         "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {}(DATE '0001-01-01', DATE '{today}') WHERE {}",
         definition.aggregate,
         keyed.join(" AND ")
     ))
     .first(|row| row.get(0))
     .flatten()
-    .map(Day::stored)
+    .map(Day::stored);
+    Ok(first)
 }
 
 /// Whether the source has a row at all.
-pub fn has_events(definition: &Definition) -> bool {
-    let source = table::Table::find(definition.source).map(|source| source.sql()).unwrap_or_default();
-    Statement::new(&format!("SELECT FROM {source} LIMIT 1")).exists()
+pub fn has_events(definition: &Definition) -> Result<bool, Error> {
+    check_row_security(definition.source, definition.target.owner)?;
+    let source = Table::find(definition.source).map(|source| source.sql()).unwrap_or_default();
+    Ok(Statement::new(&format!("SELECT FROM {source} LIMIT 1")).exists())
 }
 
 /// Rows of a day in the daily table.

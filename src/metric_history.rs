@@ -3,6 +3,7 @@
 use crate::catalog::Definition;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
 use crate::catalog::ledger;
+use crate::daily;
 use crate::error::Error;
 use crate::fold::by_key;
 use crate::fold::stream::Reading;
@@ -23,6 +24,7 @@ pub fn fill_newest(definition: &Definition) -> Result<i64, Error> {
     let mut alone = definition.clone();
     alone.forms.drain(..alone.forms.len() - 1);
     alone.metrics.drain(..alone.metrics.len() - 1);
+    daily::check_row_security(definition.source, definition.target.owner)?;
     fill_daily(&alone, start);
     fill_snapshots(&alone, start)
 }

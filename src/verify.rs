@@ -2,6 +2,7 @@
 
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Metric, State, ledger, notes};
+use crate::daily;
 use crate::error::Error;
 use crate::pg::spi::Statement;
 use crate::pg::table::{ident, literal, type_sql};
@@ -29,6 +30,7 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
     }
     let days = clean_days(definition, start, from, to);
     let Some(last) = days.last().copied() else { return Ok(Vec::new()) };
+    daily::check_row_security(definition.source, definition.target.owner)?;
     let numbers: Vec<i32> = days.iter().map(|day| day.number()).collect();
     let found = Statement::new(&Query { definition, start, last }.sql()).bind(numbers).map(|row| Difference {
         day: Day::stored(row.get(0).unwrap_or_default()),

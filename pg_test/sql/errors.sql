@@ -131,6 +131,12 @@ SELECT trial.attempt('Broken', 'SELECT cumulate.cumulate_day(''trial.of_gone'', 
 SET ROLE trial_other;
 SELECT trial.attempt('NotOwner', 'SELECT cumulate.cumulate_day(''trial.of_empty'', ''2024-12-14'')');
 SELECT trial.attempt('SourceDenied', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'''));
+CREATE TABLE trial.policed (item integer, at date);
+SELECT cumulate.create_table('trial.of_policed', 'trial.policed', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
+ALTER TABLE trial.policed ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT trial.attempt('RowSecurity', 'SELECT cumulate.cumulate_day(''trial.of_policed'', ''2024-12-14'')');
+SELECT trial.attempt('RowSecurity', 'SELECT cumulate.create_table(''trial.made'', ''trial.policed'', ''at'', ''{item}'', ''{"n": "count(*)"}'')');
+SELECT cumulate.drop_table('trial.of_policed');
 RESET ROLE;
 -- Schedules
 SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 0 * * *'')');

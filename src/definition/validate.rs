@@ -3,6 +3,7 @@
 use super::blueprint::{PlannedMetric, TimeType};
 use crate::catalog::Late;
 use crate::catalog::definition::total_type;
+use crate::daily;
 use crate::error::Error;
 use crate::pg::compare::Order;
 use crate::pg::expression::{self, named};
@@ -94,6 +95,7 @@ pub fn source(oid: Oid, owner: Oid, late: Late) -> Result<Table, Error> {
     if !table::may_read(owner, oid) {
         return Err(Error::SourceDenied { source: source.sql(), owner: table::role_name(owner) });
     }
+    daily::check_row_security(oid, owner)?;
     if late == Late::Trigger {
         noted_by_triggers(&source, owner)?;
     }

@@ -168,6 +168,12 @@ pub enum Error {
         source: String,
         owner: String,
     },
+    RowSecurity {
+        source: String,
+        owner: String,
+        /// Whether the source belongs to that role, too.
+        owned: bool,
+    },
     IsolationLevel,
     InTransactionBlock {
         call: String,

@@ -253,6 +253,16 @@ impl Error {
                 "A cumulative table reads its source with its owner's rights.".to_owned(),
                 format!("GRANT SELECT ON {source} TO \"{owner}\";"),
             ),
+            RowSecurity { source, owner, owned } => (
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("row security of {source} binds role \"{owner}\""),
+                "A snapshot of the rows that a policy shows to that role would not be whole.".to_owned(),
+                if owned {
+                    format!("ALTER TABLE {source} NO FORCE ROW LEVEL SECURITY;")
+                } else {
+                    format!("ALTER ROLE \"{owner}\" BYPASSRLS;")
+                },
+            ),
             IsolationLevel => (
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
                 "days are closed in READ COMMITTED transactions only".to_owned(),

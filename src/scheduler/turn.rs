@@ -124,7 +124,7 @@ fn has_notes(due: &Due, newest: Day) -> bool {
 /// The first days without a gap that are to be closed.
 fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Day, Day)>, Error> {
     let target = definition.target.oid;
-    if ledger::newest_snapshot(target).is_none() && !daily::has_events(definition) {
+    if ledger::newest_snapshot(target).is_none() && !daily::has_events(definition)? {
         return Ok(None);
     }
     let start = match close::lock(definition) {

@@ -75,3 +75,34 @@ fn only_the_owner_may_schedule() {
         "tables that one may not read are not shown"
     );
 }
+
+#[test]
+fn row_security_that_binds_the_owner_pauses_the_table_with_what_to_do() {
+    let cluster = server(None, &[]);
+    let mut admin = cluster.connect("postgres");
+    admin.run("CREATE EXTENSION pg_cumulate; CREATE ROLE keeper LOGIN; GRANT CREATE ON SCHEMA public TO keeper");
+    let mut owner = cluster.connect_as("postgres", "keeper");
+    owner.run(
+        "CREATE TABLE source (key text, at timestamptz);
+         INSERT INTO source SELECT key, now() - n * interval '1 day' FROM generate_series(1, 4) AS n, (VALUES ('a'), ('b')) AS k (key);
+         CREATE POLICY part ON source USING (key = 'a')",
+    );
+    let create = create_table("counts", "UTC", "2024-12-01", "late => 'trigger'")
+        .replace("'2024-12-01'", "(now() AT TIME ZONE 'UTC')::date - 4");
+    // In one transaction, so that no run comes between.
+    owner.run(&format!("{create}; ALTER TABLE source ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"));
+    eventually(SOON, "the pause", || {
+        owner.value::<bool>("SELECT count(*) = 1 FROM cumulate.schedules WHERE state = 'paused'")
+    });
+    let hint = "ALTER TABLE public.source NO FORCE ROW LEVEL SECURITY;";
+    let failed = owner.lines("SELECT sqlstate, message, hint FROM cumulate.runs WHERE status = 'failed'");
+    assert_eq!(failed, [format!("42501|row security of public.source binds role \"keeper\"|{hint}")]);
+    assert_eq!(owner.value::<i64>("SELECT count(*) FROM counts"), 0, "no part of a snapshot");
+    owner.run(hint);
+    owner.run("SELECT cumulate.resume('counts')");
+    eventually(SOON, "the days to be closed", || {
+        owner.value::<bool>("SELECT count(*) >= 4 AND bool_and(state = 'closed') FROM cumulate.days")
+    });
+    assert_eq!(owner.lines("SELECT DISTINCT key FROM counts ORDER BY 1"), ["a", "b"]);
+    assert_eq!(owner.lines("SELECT * FROM cumulate.verify('counts')"), [""; 0]);
+}

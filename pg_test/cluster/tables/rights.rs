@@ -5,7 +5,7 @@ use pg_cumulate_tests::{Ask, Database};
 use postgres::Client;
 
 /// Calls that change or read a cumulative table.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 18] = [
     "SELECT cumulate.cumulate_day('counts', '2024-12-03')",
     "SELECT cumulate.cumulate_range('counts', '2024-12-03', '2024-12-04')",
     "SELECT cumulate.populate_day('counts', '2024-12-03')",
@@ -16,6 +16,12 @@ const CALLS: [&str; 12] = [
     "SELECT cumulate.alter_table('counts', retention => '200 years')",
     "SELECT cumulate.apply_retention('counts')",
     "CALL cumulate.add_metric('counts', 'later', '\"max(amount)\"')",
+    "SELECT cumulate.add_metric_show('counts')",
+    "SELECT cumulate.retention_step('counts')",
+    "SELECT cumulate.schedule('counts', '@hourly')",
+    "SELECT cumulate.pause('counts', 'by hand')",
+    "SELECT cumulate.resume('counts')",
+    "SELECT cumulate.unschedule('counts')",
     "SELECT cumulate.freeze('counts', '2024-12-01')",
     "SELECT cumulate.drop_table('counts')",
 ];
@@ -161,7 +167,10 @@ fn row_security_that_binds_the_owner_is_an_error_and_never_half_a_snapshot() {
             // Whatever the session says of row security.
             for setting in ["on", "off"] {
                 client.run(&format!("SET row_security = {setting}"));
-                assert_refused(client, call, "42501");
+                let refusal = client.refusal(call);
+                assert_eq!(refusal.sqlstate, "42501", "{call}\n{refusal}");
+                let hint = refusal.hint.as_deref().unwrap_or_default();
+                assert_eq!(hint, "ALTER TABLE public.source NO FORCE ROW LEVEL SECURITY;", "{call}\n{refusal}");
             }
         }
     }
@@ -173,6 +182,63 @@ fn row_security_that_binds_the_owner_is_an_error_and_never_half_a_snapshot() {
 }
 
 #[test]
+fn a_member_that_does_not_inherit_may_not_do_what_the_owner_may() {
+    let (database, roles) = database_of("heirs");
+    let heir = format!("heir_of_{}", roles.owner);
+    database.connect().run(&format!("CREATE ROLE {heir} LOGIN NOINHERIT; GRANT {} TO {heir}", roles.owner));
+    let mut client = database.connect_as(&heir);
+    let before = digest(&mut database.connect());
+    for call in CALLS {
+        assert_refused(&mut client, call, "42501");
+    }
+    assert_eq!(digest(&mut database.connect()), before);
+    client.run(&format!("SET ROLE {}", roles.owner));
+    client.run(CALLS[0]);
+}
+
+#[test]
+fn who_may_write_a_source_needs_no_right_for_its_notes() {
+    let (database, roles) = database_of("writers");
+    let (mut owner, mut writer) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
+    owner.run(&format!("GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON source TO {}", roles.stranger));
+    owner.run("SELECT cumulate.apply_late('counts')");
+    // Not even that of looking at the extension.
+    database.connect().run(
+        "REVOKE ALL ON SCHEMA cumulate FROM PUBLIC; REVOKE ALL ON ALL TABLES IN SCHEMA cumulate FROM PUBLIC;
+         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA cumulate FROM PUBLIC",
+    );
+    let mut admin = database.connect();
+    for change in [
+        "INSERT INTO source VALUES ('c', '2024-12-01', 1)",
+        "UPDATE source SET amount = 2 WHERE key = 'c'",
+        "DELETE FROM source WHERE key = 'c'",
+        "TRUNCATE source",
+    ] {
+        let notes: i64 = admin.value("SELECT count(*) FROM cumulate.note");
+        writer.run(change);
+        assert!(admin.value::<i64>("SELECT count(*) FROM cumulate.note") > notes, "{change} is noted");
+    }
+    assert_refused(&mut writer, "SELECT * FROM cumulate.note", "42501");
+    admin.run("SELECT cumulate.apply_late('counts')");
+    assert_eq!(admin.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
+}
+
+#[test]
+fn the_view_of_the_newest_snapshot_shows_no_more_than_its_table() {
+    let (database, roles) = database_of("newest");
+    let (mut owner, mut stranger) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
+    let newest = "SELECT count(*) FROM counts_latest";
+    assert_refused(&mut stranger, newest, "42501");
+    owner.run("GRANT SELECT ON counts_latest TO PUBLIC");
+    assert_refused(&mut stranger, newest, "42501");
+    owner.run("GRANT SELECT ON counts TO PUBLIC");
+    assert!(stranger.value::<i64>(newest) > 0);
+    owner.run("ALTER TABLE counts ENABLE ROW LEVEL SECURITY");
+    assert_eq!(stranger.value::<i64>(newest), 0, "row security of the table counts for the reader");
+    assert!(owner.value::<i64>(newest) > 0);
+}
+
+#[test]
 fn row_security_of_another_roles_source_is_an_error() {
     let (database, roles) = database_of("foreign_policies");
     let (mut owner, mut stranger) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
@@ -180,9 +246,15 @@ fn row_security_of_another_roles_source_is_an_error() {
     stranger.run(&create_table("mine", "source", "none"));
     stranger.run("SELECT cumulate.cumulate_day('mine', '2024-12-01')");
     owner.run("CREATE POLICY part ON source USING (key = 'a'); ALTER TABLE source ENABLE ROW LEVEL SECURITY");
-    assert_refused(&mut stranger, "SELECT cumulate.cumulate_day('mine', '2024-12-02')", "42501");
-    assert_refused(&mut stranger, "SELECT cumulate.restate('mine', '2024-12-01', '2024-12-01')", "42501");
-    assert_refused(&mut stranger, "SELECT * FROM cumulate.verify('mine')", "42501");
+    for call in [
+        "SELECT cumulate.cumulate_day('mine', '2024-12-02')",
+        "SELECT cumulate.restate('mine', '2024-12-01', '2024-12-01')",
+        "SELECT * FROM cumulate.verify('mine')",
+    ] {
+        let refusal = stranger.refusal(call);
+        assert_eq!(refusal.sqlstate, "42501", "{call}\n{refusal}");
+        assert_eq!(refusal.hint, Some(format!("ALTER ROLE \"{}\" BYPASSRLS;", roles.stranger)), "{call}");
+    }
     assert_eq!(stranger.lines("SELECT DISTINCT snapshot_date FROM mine"), ["2024-12-01"]);
     database.connect().run(&format!("ALTER ROLE {} BYPASSRLS", roles.stranger));
     stranger.run("SELECT cumulate.cumulate_range('mine', '2024-12-02', '2024-12-04')");
