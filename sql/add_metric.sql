@@ -20,7 +20,8 @@ BEGIN
             PERFORM cumulate.add_metric_fail(run, code, message, detail, hint);
             COMMIT;
             RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail,
-                HINT = coalesce(nullif(hint, ''), pg_catalog.format('CALL cumulate.add_metric(%L, %L, %L);', target, name, metric));
+                HINT = CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint
+                            ELSE pg_catalog.format('CALL cumulate.add_metric(%L, %L, %L);', target, name, metric) END;
         END IF;
         COMMIT;
     END IF;

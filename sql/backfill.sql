@@ -21,7 +21,8 @@ BEGIN
             PERFORM cumulate.backfill_fail(run, code, message, detail, hint);
             COMMIT;
             RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail,
-                HINT = coalesce(nullif(hint, ''), pg_catalog.format('CALL cumulate.backfill(%L);', target));
+                HINT = CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint
+                            ELSE pg_catalog.format('CALL cumulate.backfill(%L);', target) END;
         END IF;
         COMMIT;
     END LOOP;

@@ -1,3 +1,30 @@
+-- A schema that was there before, as from a dump, must be empty and the installer's: what others have laid there could
+-- be called in place of ours.
+DO $$
+DECLARE
+    facts text;
+BEGIN
+    SELECT CASE
+        WHEN NOT o.rolsuper AND n.nspowner <> current_user::pg_catalog.regrole::pg_catalog.oid
+            THEN pg_catalog.format('Its owner is "%s".', o.rolname)
+        WHEN EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) a
+                     WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner)
+            THEN 'Others may create objects in it.'
+        ELSE (SELECT pg_catalog.format('It holds %s.', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+              FROM pg_catalog.pg_depend d
+              WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+                AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
+              ORDER BY d.classid, d.objid LIMIT 1) END
+    INTO facts
+    FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner
+    WHERE n.nspname = 'cumulate';
+    IF facts IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'schema "cumulate" exists and is not the installing role''s alone',
+            DETAIL = facts, HINT = 'ALTER SCHEMA cumulate RENAME TO cumulate_before;';
+    END IF;
+END
+$$;
+
 -- The extension's own tables: read by everybody, so that any role can dump its database; written by the library alone.
 
 CREATE TABLE cumulate.definition (

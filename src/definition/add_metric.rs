@@ -5,7 +5,7 @@
 use super::aggregate::{Aggregate, KeyColumn, MetricColumn};
 use super::blueprint::{NewColumn, PlannedMetric, metrics_error};
 use super::describe::{self, SourceNames};
-use super::{objects, session_setting, validate};
+use super::{objects, validate};
 use crate::catalog::definition::daily_column;
 use crate::catalog::registry::{self, Adding};
 use crate::catalog::runs::{self, Cause};
@@ -28,7 +28,7 @@ use pgrx::pg_sys::Oid;
 pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Option<i64>, Error> {
     close::check_transaction()?;
     let form = metrics::parse_one(name, metric).map_err(metrics_error)?;
-    let search_path = session_setting("search_path");
+    let search_path = identity::setting(c"search_path");
     as_owner(definition.target.owner, || {
         definition.lock();
         *definition = Definition::find(definition.target.oid)?;
@@ -60,7 +60,7 @@ pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Op
 pub fn fill(id: i64) -> Result<i64, Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     let mut definition = Definition::owned(run.target)?;
-    let search_path = session_setting("search_path");
+    let search_path = identity::setting(c"search_path");
     as_owner(definition.target.owner, || {
         definition.lock();
         definition = Definition::find(run.target)?;

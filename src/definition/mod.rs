@@ -11,8 +11,7 @@ pub mod validate;
 use crate::catalog::{Definition, Late, registry, schedules};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
-use crate::pg::identity::as_owner;
-use crate::pg::spi::Statement;
+use crate::pg::identity::{self, as_owner};
 use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
 use crate::scheduler;
@@ -50,10 +49,10 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         Some(daily) => table::creation_name(daily)?,
         None => (schema.clone(), format!("{name}_daily")),
     };
-    let search_path = session_setting("search_path");
+    let search_path = identity::setting(c"search_path");
     let schedule = request.schedule.clone();
     schedule.as_deref().map_or(Ok(()), validate::schedule)?;
-    let zone = request.time_zone.clone().unwrap_or_else(|| session_setting("TimeZone"));
+    let zone = request.time_zone.clone().unwrap_or_else(|| identity::setting(c"TimeZone"));
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
@@ -74,18 +73,12 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     })
 }
 
-/// A setting as the caller has it.
-fn session_setting(name: &str) -> String {
-    let statement = Statement::new("SELECT pg_catalog.current_setting($1)").bind(name);
-    statement.first(|row| row.get::<String>(0)).flatten().unwrap_or_default()
-}
-
 /// Forgets a table of which a part has been dropped: what is left of it are ordinary tables.
 pub fn forget(id: i64) -> Result<(), Error> {
     let unknown = || Error::NotACumulativeTable { name: id.to_string() };
     let parts = registry::parts(id).ok_or_else(unknown)?;
     if let Some(target) = Table::find(parts.target) {
-        if !crate::pg::identity::acts_for(target.owner) {
+        if !identity::acts_for(target.owner) {
             return Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) });
         }
         if !matches!(Definition::find(parts.target), Err(Error::Broken { .. })) {

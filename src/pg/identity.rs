@@ -1,7 +1,11 @@
 //! Who the code runs as, and with which settings.
 
 use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
+
+/// The search_path of our own statements.
+const OWN_PATH: &str = "pg_catalog, pg_temp";
 
 /// Settings that could change what a statement means; pinned while the engine works.
 const PINS: [(&CStr, &CStr); 9] = [
@@ -28,7 +32,35 @@ pub fn as_extension<T>(work: impl FnOnce() -> T) -> T {
     with_identity(pg_sys::BOOTSTRAP_SUPERUSERID.into(), work)
 }
 
+thread_local! {
+    /// How many of the functions below are at work: inside of them search_path is not the caller's.
+    static PINNED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts one of them until it ends, by an error, too.
+struct Pinned;
+
+impl Pinned {
+    fn enter() -> Self {
+        PINNED.set(PINNED.get() + 1);
+        Pinned
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        PINNED.set(PINNED.get() - 1);
+    }
+}
+
+/// Runs `work` by our search_path, unless a path has been chosen already: by the caller's, types and operators of
+/// others could stand before PostgreSQL's.
+pub fn with_own_names<T>(work: impl FnOnce() -> T) -> T {
+    if PINNED.get() > 0 { work() } else { with_search_path(OWN_PATH, work) }
+}
+
 fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
+    let _pinned = Pinned::enter();
     let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
     let (mut before, mut context) = (Oid::INVALID, 0);
     // SAFETY: on an error, the abort of the (sub)transaction restores both identity and settings.
@@ -48,6 +80,7 @@ fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
 
 /// Runs `work`, which resolves names that a user has written, by a search_path.
 pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
+    let _pinned = Pinned::enter();
     let path = CString::new(path).unwrap_or_default();
     // SAFETY: on an error, the abort restores the setting.
     unsafe {
@@ -56,6 +89,15 @@ pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
         let result = work();
         pg_sys::AtEOXact_GUC(false, level);
         result
+    }
+}
+
+/// A setting as it is now.
+pub fn setting(name: &CStr) -> String {
+    // SAFETY: a setting that exists has a value, which is copied before anything can change it.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        if value.is_null() { String::new() } else { CStr::from_ptr(value).to_string_lossy().into_owned() }
     }
 }
 

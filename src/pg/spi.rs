@@ -2,6 +2,7 @@
 //!
 //! An error of PostgreSQL unwinds with its own SQLSTATE; only errors of closures come back as `Err`.
 
+use super::identity::with_own_names;
 use super::receiver::{Receiver, Row};
 use crate::error::Error;
 use pgrx::IntoDatum;
@@ -86,9 +87,11 @@ impl Statement {
     }
 
     fn execute(self, receiver: Option<&mut Receiver>) -> u64 {
-        connected(|| {
-            let plan = Prepared::make(&self.sql, &self.params, self.parallel);
-            plan.execute(&self.params, receiver)
+        with_own_names(|| {
+            connected(|| {
+                let plan = Prepared::make(&self.sql, &self.params, self.parallel);
+                plan.execute(&self.params, receiver)
+            })
         })
     }
 }
