@@ -5,9 +5,10 @@ use crate::toll::Fault;
 use crate::world::World;
 use pg_cumulate_tests::{Dice, send};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// How long a worker is looked for: with nothing to do there is one for a moment of each second.
-const LOOK_MILLISECONDS: u64 = 1500;
+const LOOK: Duration = Duration::from_millis(1500);
 
 pub fn strike(world: &World, mut dice: Dice) {
     while !world.is_over() {
@@ -20,7 +21,7 @@ pub fn strike(world: &World, mut dice: Dice) {
             35..39 => worker(world, &mut dice, Fault::KillWorker, "KILL"),
             _ => launcher(world, &mut dice),
         }
-        world.pause(80 + dice.below(300));
+        world.pause(100 + dice.below(400));
     }
 }
 
@@ -38,16 +39,17 @@ fn backend(world: &World, dice: &mut Dice, fault: Fault, signal: &str) {
     hit(world, victim, signal, Process::is_session, |process| world.toll.met(fault, process.is_at_work()));
 }
 
-/// A worker of the scheduler, some time after it has begun.
+/// A worker of the scheduler, some time after it has begun: one with nothing to do has ended by then.
 fn worker(world: &World, dice: &mut Dice, fault: Fault, signal: &str) {
-    const STEP: u64 = 4;
-    for _ in 0..LOOK_MILLISECONDS / STEP {
+    let until = Instant::now() + LOOK;
+    while Instant::now() < until && !world.is_over() {
         if let Some(victim) = children(world).into_iter().find(Process::is_worker) {
-            world.pause(dice.below(40));
-            hit(world, &victim, signal, Process::is_worker, |process| world.toll.struck(fault, process.pid));
-            return;
+            world.pause(30 + dice.below(60));
+            if hit(world, &victim, signal, Process::is_worker, |process| world.toll.struck(fault, process.pid)) {
+                return;
+            }
         }
-        world.pause(STEP);
+        world.pause(4);
     }
 }
 
@@ -61,21 +63,25 @@ fn launcher(world: &World, dice: &mut Dice) {
     }
 }
 
+/// Sends a signal to a process that is still what it was; whether it was.
 fn hit(
     world: &World,
     victim: &Process,
     signal: &str,
     is_still: impl Fn(&Process) -> bool,
     count: impl FnOnce(&Process),
-) {
-    let Some(process) = processes::freeze(world.postmaster.load(Ordering::Relaxed), victim.pid) else { return };
+) -> bool {
+    let postmaster = world.postmaster.load(Ordering::Relaxed);
+    let Some(process) = processes::freeze(postmaster, victim.pid) else { return false };
     let pid = [process.pid.to_string()];
-    if is_still(&process) {
+    let is_still = is_still(&process);
+    if is_still {
         // What pg_terminate_backend and pg_cancel_backend send.
         send(signal, &pid);
         count(&process);
     }
     send("CONT", &pid);
+    is_still
 }
 
 fn children(world: &World) -> Vec<Process> {
