@@ -167,7 +167,9 @@ BEGIN ATOMIC
          'add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server'),
         ('no launcher', 'the scheduler''s launcher has ended', 'it is started anew within 5 seconds; if not, see the server''s log'),
         ('no free worker', 'the scheduler could not start a worker: all of max_worker_processes are in use',
-         'raise max_worker_processes in postgresql.conf and restart the server')) AS problem (word, what, how_to_mend)
+         'raise max_worker_processes in postgresql.conf and restart the server'),
+        ('old library', 'the extension is newer than the library that the server has loaded: the scheduler leaves it alone',
+         'restart the server')) AS problem (word, what, how_to_mend)
     WHERE problem.word = cumulate.scheduler_problem()
     UNION ALL
     SELECT 'warning', NULL, 'the scheduler does not work in this database: cumulate.enabled is off',

@@ -9,7 +9,7 @@ use crate::pg::function::{Instant, Regclass};
 use crate::pg::zone::NamedZone;
 use crate::pg::{board, identity};
 use crate::rules::schedule::Schedule;
-use crate::scheduler;
+use crate::scheduler::{self, Service};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -119,6 +119,7 @@ fn scheduler_problem() -> Option<&'static str> {
         () if !board::is_ready() => Some("not preloaded"),
         () if board::launcher().is_none() => Some("no launcher"),
         () if board::is_crowded() => Some("no free worker"),
+        () if matches!(scheduler::service(), Service::Newer(_)) => Some("old library"),
         () => None,
     }
 }

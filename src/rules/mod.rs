@@ -24,4 +24,5 @@ pub mod events;
 pub mod metrics;
 pub mod retry;
 pub mod schedule;
+pub mod version;
 pub mod window;

@@ -4,11 +4,11 @@ use crate::catalog::runs::Cause;
 use crate::guc;
 use crate::pg::identity::{as_extension, now};
 use crate::pg::spi::Statement;
-use crate::pg::table::Table;
 use crate::pg::value::local_day;
 use crate::pg::zone::NamedZone;
 use crate::rules::calendar::Day;
 use crate::rules::schedule::{self, Schedule};
+use crate::rules::version;
 use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Oid};
 
@@ -25,11 +25,32 @@ pub struct Due {
     pub since: i64,
 }
 
-/// Whether the scheduler works in this database; None without the extension.
-pub fn is_served() -> Option<bool> {
-    // A session that drops the extension is waited for by nobody: its rows are there until it commits.
-    Table::named("cumulate", "schedule").map(|_| guc::enabled() && !crate::pg::identity::in_recovery())
+/// What a database expects of the scheduler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Service {
+    NoExtension,
+    /// The extension's objects are of a newer version than this library, which does not know what they mean.
+    Newer(String),
+    Off,
+    On,
 }
+
+/// What this database expects of the scheduler.
+pub fn service() -> Service {
+    // A session that drops the extension is waited for by nobody: its rows are there until it commits.
+    let version = Statement::new("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_cumulate'")
+        .first(|row| row.get::<String>(0))
+        .flatten();
+    match version {
+        None => Service::NoExtension,
+        Some(version) if version::is_newer(&version, LIBRARY) => Service::Newer(version),
+        Some(_) if guc::enabled() && !crate::pg::identity::in_recovery() => Service::On,
+        Some(_) => Service::Off,
+    }
+}
+
+/// The version of this library.
+pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
 /// Tables that have something to do, those that have waited longest first.
 pub fn due_tables() -> Vec<Due> {

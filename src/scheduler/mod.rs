@@ -15,7 +15,7 @@ use crate::pg::transaction::{self, Moment};
 use crate::pg::{board, identity};
 use std::cell::Cell;
 
-pub use look::{stored, unix_now};
+pub use look::{Service, service, stored, unix_now};
 pub use notify::{closed, paused};
 
 const LAUNCHER: Kind = Kind { name: c"pg_cumulate launcher", function: c"pg_cumulate_launcher" };

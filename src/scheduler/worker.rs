@@ -1,6 +1,6 @@
 //! A worker: one database, the tables that are due in it, for a while.
 
-use super::look;
+use super::look::{self, LIBRARY, Service};
 use super::turn::{self, Ended};
 use crate::catalog::{notes, runs};
 use crate::guc;
@@ -48,10 +48,15 @@ pub fn main(argument: Datum) {
 }
 
 fn work() -> Found {
-    match transaction::run(None, || Ok(look::is_served())) {
-        Ok(None) => return Found::NoExtension,
-        Ok(Some(false)) => return Found::Idle,
-        Ok(Some(true)) => {}
+    match transaction::run(None, || Ok(look::service())) {
+        Ok(Service::NoExtension) => return Found::NoExtension,
+        Ok(Service::Newer(version)) => {
+            say_newer(&version);
+            // As without the extension, so that it is not said at each look.
+            return Found::NoExtension;
+        }
+        Ok(Service::Off) => return Found::Idle,
+        Ok(Service::On) => {}
         Err(failure) => return turn::lament("look at the database", &failure),
     }
     let deadline = Instant::now() + STAY;
@@ -87,6 +92,12 @@ fn work() -> Found {
         }
     }
     found
+}
+
+fn say_newer(version: &str) {
+    let what =
+        format!("pg_cumulate {LIBRARY}, which the server has loaded, does not know the extension of version {version}");
+    process::log(&what, "Restart the server, so that it loads the library that was installed with it.");
 }
 
 /// Whether somebody waits for this database to be left.

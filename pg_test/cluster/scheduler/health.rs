@@ -1,7 +1,8 @@
 //! What says how the scheduler is doing.
 
-use crate::scene::{HELD, LAUNCHERS, Plan, hold_at};
-use pg_cumulate_tests::{Ask, Cluster};
+use crate::scene::{HELD, LAUNCHERS, Plan, SOON, hold_at};
+use pg_cumulate_tests::{Ask, Cluster, eventually};
+use std::time::Duration;
 
 #[test]
 fn without_preloading_all_else_works_and_health_names_the_line_to_add() {
@@ -16,6 +17,27 @@ fn without_preloading_all_else_works_and_health_names_the_line_to_add() {
     assert_eq!(refused.sqlstate, "55000");
     assert!(refused.hint.is_some_and(|hint| hint.contains("shared_preload_libraries")));
     client.run("SELECT cumulate.schedule('sales.daily_cumulate', '@hourly')");
+}
+
+#[test]
+fn an_extension_that_is_newer_than_the_library_is_left_alone_and_health_says_why() {
+    let mut scene = Plan { clock: Some(("newer", "2024-12-21 12:00:00")), ..Plan::default() }.stage();
+    scene.client.run("UPDATE pg_extension SET extversion = '99.0' WHERE extname = 'pg_cumulate'");
+    scene.fill("2024-12-02", "2024-12-20");
+    scene.client.run("SELECT cumulate.wake()");
+    let said = "does not know the extension of version 99.0";
+    eventually(SOON, "the scheduler to say why it does nothing", || scene.cluster.log().contains(said));
+    assert_eq!(scene.client.lines("SELECT * FROM counts"), Vec::<String>::new());
+    let health = "SELECT severity, how_to_mend FROM cumulate.health() WHERE what LIKE '%newer than the library%'";
+    assert_eq!(scene.client.lines(health), ["error|restart the server"]);
+    // Looks that nobody asks for are rare here, so that the log is not filled.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(scene.cluster.log().matches(said).count() <= 2, "{}", scene.cluster.log());
+    let own = "UPDATE pg_extension SET extversion = default_version FROM pg_available_extensions
+                WHERE extname = name AND name = 'pg_cumulate'";
+    scene.client.run(&format!("{own}; SELECT cumulate.wake()"));
+    scene.wait_until_closed("2024-12-20");
+    scene.check();
 }
 
 #[test]
