@@ -13,12 +13,12 @@ const LOOK: Duration = Duration::from_millis(1500);
 pub fn strike(world: &World, mut dice: Dice) {
     while !world.is_over() {
         match dice.below(40) {
-            0..14 => backend(world, &mut dice, Fault::TerminateBackend, "TERM"),
-            14..19 => backend(world, &mut dice, Fault::CancelBackend, "INT"),
-            19..23 => backend(world, &mut dice, Fault::KillBackend, "KILL"),
-            23..30 => worker(world, &mut dice, Fault::TerminateWorker, "TERM"),
-            30..35 => worker(world, &mut dice, Fault::CancelWorker, "INT"),
-            35..39 => worker(world, &mut dice, Fault::KillWorker, "KILL"),
+            0..15 => backend(world, &mut dice, Fault::TerminateBackend, "TERM"),
+            15..21 => backend(world, &mut dice, Fault::CancelBackend, "INT"),
+            21..23 => backend(world, &mut dice, Fault::KillBackend, "KILL"),
+            23..31 => worker(world, &mut dice, Fault::TerminateWorker, "TERM"),
+            31..36 => worker(world, &mut dice, Fault::CancelWorker, "INT"),
+            36..39 => worker(world, &mut dice, Fault::KillWorker, "KILL"),
             _ => launcher(world, &mut dice),
         }
         world.pause(100 + dice.below(400));

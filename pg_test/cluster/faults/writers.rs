@@ -28,11 +28,11 @@ pub fn write(world: &World, mut dice: Dice) {
             let name = format!("{:x}-{number}", dice.below(1 << 30));
             let sql = format!("BEGIN; {}; PREPARE TRANSACTION '{name}'", changes(&mut dice));
             // When its answer is lost it may have been prepared all the same.
-            let rows = session.run_where("prepare a transaction", &sql, is_deadlock);
+            let rows = session.run_where("prepare a transaction", &sql, is_conflict);
             prepared = Some((name, rows.map_or(0, |rows| kept(&sql, &rows))));
         } else {
             let (what, sql) = transaction(&mut dice);
-            if let Ok(rows) = session.run_where(what, &sql, is_deadlock)
+            if let Ok(rows) = session.run_where(what, &sql, is_conflict)
                 && !sql.ends_with("ROLLBACK")
             {
                 world.toll.counts().changes += kept(&sql, &rows);
@@ -60,9 +60,9 @@ fn is_gone(failure: &Failure) -> bool {
     failure.sqlstate == "42704"
 }
 
-/// Two writers of the same rows may wait for each other; that is theirs.
-fn is_deadlock(failure: &Failure) -> bool {
-    failure.sqlstate == "40P01"
+/// Two writers of the same rows may wait for each other, or one moves a row away from the other; that is theirs.
+fn is_conflict(failure: &Failure) -> bool {
+    ["40P01", "40001"].contains(&failure.sqlstate.as_str())
 }
 
 fn transaction(dice: &mut Dice) -> (&'static str, String) {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Calls of each function that reach its body, unless the environment asks for another number: some minutes' worth.
-pub const CALLS: u32 = 250;
+pub const CALLS: u32 = 1000;
 /// For each of these, calls in all.
 pub const IN_ALL: u32 = 100;
 /// Of a hundred calls, where success is possible.
