@@ -22,6 +22,9 @@ pub struct Changes {
 }
 
 pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error> {
+    // Who changes another setting at the same time is waited for, and its change is kept.
+    as_owner(definition.target.owner, || definition.lock());
+    *definition = Definition::find(definition.target.oid)?;
     let late = changes.late.as_deref().map_or(Ok(definition.late), |name| {
         Late::from_name(name).ok_or_else(|| Error::UnknownChoice {
             argument: "late",
@@ -39,7 +42,6 @@ pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error>
         validate::lookback(lookback)?;
         validate::retention(retention.as_deref(), &definition.windows)?;
         validate::source(definition.source, definition.target.owner, late)?;
-        definition.lock();
         change_triggers(definition, late);
         registry::change(definition.target.oid, &Settings { late, lookback, retention: retention.clone() });
         if changes_retention {

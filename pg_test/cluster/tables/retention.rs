@@ -3,8 +3,9 @@
 use crate::counts::{Counts, Form, cluster, day};
 use crate::programs::{Scratch, dump, program, succeed};
 use pg_cumulate_tests::model::{Day, Ledger};
-use pg_cumulate_tests::{Ask, Cluster};
+use pg_cumulate_tests::{Ask, Cluster, eventually};
 use postgres::Client;
+use std::time::Duration;
 
 const PARTITIONS: [&str; 3] = ["partition_by => 'month'", "partition_by => 'day'", "partition_by => 'none'"];
 
@@ -300,4 +301,25 @@ fn february_has_28_days() {
         assert_eq!(client.refusal(&call).sqlstate, "22023", "{wrong}");
     }
     client.run("SELECT cumulate.alter_table('counts', retention => '28 days')");
+}
+
+#[test]
+fn two_who_change_different_settings_at_once_change_both() {
+    let cluster = Cluster::builder().start();
+    let mut client = cluster.connect("postgres");
+    client.run("CREATE EXTENSION pg_cumulate");
+    let mut other = cluster.connect("postgres");
+    client.run("BEGIN; SELECT cumulate.alter_table('sales.daily_cumulate', lookback => 3)");
+    std::thread::scope(|scope| {
+        let waits =
+            scope.spawn(|| other.run("SELECT cumulate.alter_table('sales.daily_cumulate', retention => '60 days')"));
+        eventually(Duration::from_secs(20), "the second to wait for the first", || {
+            client.value::<i64>("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+        });
+        client.run("COMMIT");
+        waits.join().expect("the second is not refused");
+    });
+    let settings =
+        "SELECT lookback, retention FROM cumulate.definition WHERE target = 'sales.daily_cumulate'::regclass";
+    assert_eq!(client.lines(settings), ["3|60 days"]);
 }
