@@ -1,13 +1,10 @@
 //! Closing days: one snapshot or many, in the caller's transaction.
 
+use crate::build;
 use crate::catalog::ledger::{self, Entry};
 use crate::catalog::{Definition, Late, State, notes, registry};
 use crate::daily;
 use crate::error::Error;
-use crate::fold::by_day::{self, Passage};
-use crate::fold::by_key;
-use crate::fold::in_step::{self, Steps};
-use crate::fold::stream::Reading;
 use crate::late::dirt::Dirt;
 use crate::late::leaves;
 use crate::late::writers;
@@ -16,7 +13,6 @@ use crate::pg::identity::{self, as_owner};
 use crate::repair::{self, Changes};
 use crate::rules::calendar::{Day, days, stretches};
 use crate::rules::window::LONGEST_WINDOW;
-use crate::sink::Sink;
 
 /// Which days of a range are aggregated again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +116,8 @@ impl Over {
         day < self.before
     }
 
-    fn state_of(&self, day: Day) -> State {
+    /// The state of a day whose snapshot is made now.
+    pub fn state_of(&self, day: Day) -> State {
         if self.is(day) { State::Closed } else { State::Open }
     }
 }
@@ -207,18 +204,6 @@ fn refresh(definition: &Definition, dirt: Dirt, over: &Over, everything: Option<
         changes.add_everything(from, to);
     }
     repair::repair(definition, changes)
-}
-
-/// The snapshot that a day's snapshot is made from, and the first day whose daily rows are read on top of it.
-pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
-    let start = definition.start.unwrap_or(day);
-    if definition.expire_idle {
-        // Which keys are there depends on the last window alone, which the daily table has.
-        return (None, day.minus(definition.window() as i32 - 1).max(start));
-    }
-    let base = ledger::newest(definition.target.oid, day, &[State::Open, State::Closed, State::Frozen]);
-    let base = base.filter(|base| *base >= start);
-    (base, base.map_or(start, |base| base.plus(1)))
 }
 
 /// READ COMMITTED only: an older snapshot would not see the writers that were waited for. Not on a standby.
@@ -337,7 +322,7 @@ impl Work {
         let present = |day: &Day| self.entries.iter().any(|entry| entry.day == *day && entry.state != State::Missing);
         let missing = days(self.from, self.to).filter(|day| !present(day));
         for (from, to) in stretches(missing) {
-            build_stretch(definition, from, to, over)?;
+            build::stretch(definition, from, to, over)?;
         }
         Ok(())
     }
@@ -348,95 +333,4 @@ impl Work {
         let closed: Vec<_> = open.map(|entry| (entry.day, State::Closed, None)).collect();
         ledger::record_closed(definition.target.oid, &closed);
     }
-}
-
-/// Makes the snapshots of days without a gap: in one pass while the keys fit into work_mem, else one by one.
-fn build_stretch(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<(), Error> {
-    let mut next = from;
-    if from < to {
-        let done = build_many(definition, from, to, over)?;
-        next = done.map_or(from, |done| done.plus(1));
-    }
-    days(next, to).try_for_each(|day| build_one(definition, day, over))
-}
-
-fn build_one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error> {
-    activity::at(day);
-    let (base, read_from) = base_of(definition, day);
-    let mut sink = Sink::open(definition, &[day]);
-    if !build_in_step(definition, base, read_from, day, &mut sink)? {
-        build_by_key(definition, base, read_from, day, &mut sink)?;
-    }
-    let rows = sink.rows();
-    sink.finish();
-    ledger::record_closed(definition.target.oid, &[(day, over.state_of(day), Some(rows))]);
-    Ok(())
-}
-
-/// Whether the snapshot could be made by reading the day before as it lies; else nothing of it is there. Only where
-/// that day has a partition of its own, and the new one can be emptied again as nobody sees it yet.
-fn build_in_step(
-    definition: &Definition,
-    base: Option<Day>,
-    read_from: Day,
-    day: Day,
-    sink: &mut Sink,
-) -> Result<bool, Error> {
-    let Some(base) = base.filter(|_| read_from == day && sink.can_start_again()) else { return Ok(false) };
-    let partition = sink.partition_of(base);
-    let steps = in_step::run(definition, base, partition, day, |fold, key| {
-        sink.write(day, |row| {
-            let datums = definition.keys.iter().zip(key);
-            row.extend(datums.map(|(column, datum)| Some(column.layout.copy(*datum))));
-            fold.emit(0, row)
-        })
-    })?;
-    if steps == Steps::OutOfOrder {
-        sink.start_again();
-    }
-    Ok(steps == Steps::Done)
-}
-
-fn build_by_key(
-    definition: &Definition,
-    base: Option<Day>,
-    read_from: Day,
-    day: Day,
-    sink: &mut Sink,
-) -> Result<(), Error> {
-    let reading = Reading::new(definition, base, (read_from, day), &[], None);
-    by_key::run(&reading, sink.needs_serial_query(), |fold, group| {
-        if !group.through(fold, day) {
-            return Ok(());
-        }
-        sink.write(day, |row| {
-            row.extend(definition.keys.iter().zip(group.key_datums()).map(|(key, datum)| Some(key.layout.copy(datum))));
-            fold.emit(0, row)
-        })
-    })
-}
-
-fn build_many(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<Option<Day>, Error> {
-    let (base, read_from) = base_of(definition, from);
-    let budget = identity::work_mem_bytes();
-    let passage = Passage { definition, base, read_from, first: from, last: to, budget };
-    let all: Vec<Day> = days(from, to).collect();
-    let mut sink = Sink::open(definition, &all);
-    let mut made = Vec::new();
-    let done = by_day::run(&passage, sink.needs_serial_query(), |keys, day| {
-        activity::at(day);
-        let before = sink.rows();
-        keys.rows(day, |fold, slot, key| {
-            sink.write(day, |row| {
-                let datums = definition.keys.iter().zip(key);
-                row.extend(datums.map(|(column, image)| Some(column.layout.copy(image.datum()))));
-                fold.emit(slot, row)
-            })
-        })?;
-        made.push((day, over.state_of(day), Some(sink.rows() - before)));
-        Ok(())
-    })?;
-    sink.finish();
-    ledger::record_closed(definition.target.oid, &made);
-    Ok(done)
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod backfill;
+mod build;
 mod catalog;
 mod close;
 mod daily;

@@ -122,7 +122,7 @@ impl<'a> Repair<'a> {
             return Ok(Vec::new());
         };
         let definition = self.definition;
-        let (base, read_from) = crate::close::base_of(definition, first);
+        let (base, read_from) = crate::build::base_of(definition, first);
         let arrays = keys.map(|keys| key_arrays(definition, keys));
         let reading = Reading::new(definition, base, (read_from, last), snapshots, arrays.as_deref());
         let arena = Arena::new();
