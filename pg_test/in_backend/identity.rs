@@ -1,7 +1,7 @@
 //! Whose rights the engine works with.
 
 use super::sql;
-use crate::pg::identity::{as_extension, as_owner};
+use crate::pg::identity::{as_extension, as_owner, setting};
 use crate::pg::spi::Statement;
 use crate::pg::table;
 use pgrx::PgTryBuilder;
@@ -28,10 +28,11 @@ pub fn the_owner_cannot_be_escaped() {
 }
 
 pub fn settings_are_pinned_and_restored() {
-    sql("SET LOCAL search_path = public");
-    sql("SET LOCAL DateStyle = 'SQL, DMY'");
+    // As a caller does: what our own statements set ends with them.
+    pgrx::Spi::run("SET LOCAL search_path = public; SET LOCAL DateStyle = 'SQL, DMY'").expect("settings can be set");
     let inside = as_extension(|| text("SELECT current_setting('search_path') || '|' || current_setting('DateStyle')"));
     assert_eq!(inside, "pg_catalog, pg_temp|ISO, YMD");
-    let outside = text("SELECT current_setting('search_path') || '|' || current_setting('DateStyle')");
-    assert_eq!(outside, "public|SQL, DMY");
+    assert_eq!([setting(c"search_path"), setting(c"DateStyle")], ["public", "SQL, DMY"]);
+    let ours = text("SELECT current_setting('search_path')");
+    assert_eq!([ours, setting(c"search_path")], ["pg_catalog, pg_temp", "public"]);
 }
