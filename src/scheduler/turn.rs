@@ -208,9 +208,10 @@ fn fail(due: &Due, run: Option<i64>, failure: &Failure) {
     let kept = transaction::run(None, || {
         // A table that was dropped meanwhile has no failures.
         let Some(target) = table::Table::find(due.target) else { return Ok(()) };
+        // In the order in which DROP EXTENSION locks its tables, which the failed run may have kept waiting.
+        let failures = schedules::count_failure(due.target);
         let run = run.unwrap_or_else(|| runs::begin(due.target, due.cause, None));
         runs::fail(run, failure);
-        let failures = schedules::count_failure(due.target);
         let message = failure.message.as_deref().unwrap_or("unknown error");
         notify::failed(&target.sql(), failure);
         let verdict = retry::judge(failure.sqlstate.as_deref().unwrap_or_default());

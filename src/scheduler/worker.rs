@@ -82,16 +82,21 @@ fn work() -> Found {
     };
     if worked {
         let (age, rows) = guc::run_history();
-        let pruned = transaction::run(None, || {
-            runs::prune(age, rows);
-            notes::prune();
-            Ok(())
-        });
-        if let Err(failure) = pruned {
-            turn::lament("remove old runs and notes", &failure);
-        }
+        // Each by itself: whoever drops the extension locks one table after the other, too.
+        tidy("remove old runs", || runs::prune(age, rows));
+        tidy("remove notes of dropped tables", notes::prune);
     }
     found
+}
+
+fn tidy(what: &str, work: impl FnOnce()) {
+    let done = transaction::run(None, || {
+        work();
+        Ok(())
+    });
+    if let Err(failure) = done {
+        turn::lament(what, &failure);
+    }
 }
 
 fn say_newer(version: &str) {
