@@ -29,7 +29,8 @@ pub fn the_owner_cannot_be_escaped() {
 
 pub fn settings_are_pinned_and_restored() {
     // As a caller does: what our own statements set ends with them.
-    pgrx::Spi::run("SET LOCAL search_path = public; SET LOCAL DateStyle = 'SQL, DMY'").expect("settings can be set");
+    let set = pgrx::Spi::run("SET LOCAL search_path = public; SET LOCAL DateStyle = 'SQL, DMY'");
+    assert_eq!(set, Ok(()));
     let inside = as_extension(|| text("SELECT current_setting('search_path') || '|' || current_setting('DateStyle')"));
     assert_eq!(inside, "pg_catalog, pg_temp|ISO, YMD");
     assert_eq!([setting(c"search_path"), setting(c"DateStyle")], ["public", "SQL, DMY"]);
