@@ -9,10 +9,18 @@ impl Dice {
         Dice(seed)
     }
 
+    /// The next 64 bits: <https://prng.di.unimi.it/splitmix64.c>.
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
     /// A number from 0 to `sides` - 1.
     pub fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
+        self.next() % sides
     }
 
     /// True in so many of 100 cases.
@@ -20,8 +28,24 @@ impl Dice {
         self.below(100) < of_100
     }
 
+    /// The place of one of so many.
+    pub fn place(&mut self, of: usize) -> usize {
+        self.below(of as u64) as usize
+    }
+
     /// One of several.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
+        &from[self.place(from.len())]
+    }
+
+    /// One of several that are borrowed already, such as words.
+    pub fn one<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.place(from.len())]
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.place(last + 1));
+        }
     }
 }

@@ -66,7 +66,7 @@ fn is_conflict(failure: &Failure) -> bool {
 }
 
 fn transaction(dice: &mut Dice) -> (&'static str, String) {
-    let source = *dice.pick(&["events", "parted_events"]);
+    let source = dice.one(&["events", "parted_events"]);
     match dice.below(400) {
         0 => ("truncate and load again", format!("BEGIN; TRUNCATE {source}; {}; COMMIT", rows(source, ROWS, DAYS))),
         1..10 => {
@@ -92,7 +92,7 @@ fn changes(dice: &mut Dice) -> String {
 }
 
 fn change(dice: &mut Dice) -> String {
-    let source = *dice.pick(&["events", "parted_events"]);
+    let source = dice.one(&["events", "parted_events"]);
     let (day, shop) = (dice.below(DAYS + 2), dice.below(SHOPS));
     let of_a_shop = format!("WHERE shop = 'shop {shop}' AND at >= {} AND at < {}", time(day, 0), time(day, 86_400));
     match dice.below(10) {

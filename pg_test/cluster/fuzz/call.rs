@@ -1,10 +1,10 @@
 //! One call: its text, what it needs before, and how its transaction ends.
 
-use crate::dice::Dice;
+use crate::hostile::hostile;
 use crate::surface::Function;
 use crate::values::{self, Theme, Value};
 use crate::world::World;
-use pg_cumulate_tests::{Ask, Refusal, ident};
+use pg_cumulate_tests::{Ask, Dice, Refusal, ident};
 use postgres::Client;
 
 /// How the transaction of a call ends.
@@ -41,7 +41,7 @@ impl Call {
         let theme = Theme::choose(function, dice);
         let mood = match dice.below(100) {
             0..50 => Mood::Sensible,
-            50..85 if !function.arguments.is_empty() => Mood::OneHostile(dice.below(function.arguments.len())),
+            50..85 if !function.arguments.is_empty() => Mood::OneHostile(dice.place(function.arguments.len())),
             _ => Mood::Hostile,
         };
         if function.name == "note_late" && mood != Mood::Hostile {
@@ -72,7 +72,7 @@ impl Call {
                     let number = "(SELECT id FROM cumulate.definition WHERE target = ";
                     Value { sql: format!("{number}{}::regclass)", pg_cumulate_tests::literal(target)), reaches: true }
                 }
-                _ if is_hostile => values::hostile(argument, world, dice),
+                _ if is_hostile => hostile(argument, world, dice),
                 _ => values::sensible(function, argument, &theme, world, dice),
             };
             call.reaches &= reaches;
@@ -200,8 +200,8 @@ fn written(world: &World, dice: &mut Dice) -> Call {
         type_name: type_name.to_owned(),
         has_default: false,
     };
-    let key = values::hostile(&argument("text"), world, dice).sql;
-    let number = values::hostile(&argument("integer"), world, dice).sql;
+    let key = hostile(&argument("text"), world, dice).sql;
+    let number = hostile(&argument("integer"), world, dice).sql;
     let at = dice.one(&[
         "now()",
         "now() - interval '9 days'",

@@ -1,11 +1,10 @@
 //! All calls, by several sessions at once.
 
 use crate::call::Call;
-use crate::dice::Dice;
 use crate::surface::{self, Function};
 use crate::tally::{CALLS, IN_ALL, Tally};
 use crate::world::World;
-use pg_cumulate_tests::{Ask, Cluster, Database};
+use pg_cumulate_tests::{Ask, Cluster, Database, Dice};
 use postgres::Client;
 use std::io::Write;
 use std::time::Instant;
@@ -22,9 +21,10 @@ fn asked(variable: &str) -> Option<u64> {
 }
 
 /// A server that tells a crash from an error: the errors are looked at where they arrive.
-pub fn server() -> Cluster {
+pub fn server(environment: &[(&str, &str)]) -> Cluster {
     let settings = ["cumulate.enabled = off", "log_min_messages = log", "deadlock_timeout = '100ms'"];
-    settings.iter().fold(Cluster::builder(), |builder, line| builder.conf(line)).start()
+    let builder = settings.iter().fold(Cluster::builder(), |builder, line| builder.conf(line));
+    environment.iter().fold(builder, |builder, (name, value)| builder.env(name, value)).start()
 }
 
 pub fn prepare(database: &Database) -> Client {
@@ -36,7 +36,7 @@ pub fn prepare(database: &Database) -> Client {
 pub fn run() {
     let seed = asked("PG_CUMULATE_FUZZ_SEED").unwrap_or(USUAL_SEED);
     let calls = asked("PG_CUMULATE_FUZZ_CALLS").map_or(CALLS, |calls| calls as u32);
-    let (cluster, began) = (server(), Instant::now());
+    let (cluster, began) = (server(&[]), Instant::now());
     let database = cluster.database_with_extension();
     let mut admin = prepare(&database);
     let worlds: Vec<(World, Client)> =

@@ -6,11 +6,12 @@
 
 mod call;
 mod campaign;
-mod dice;
+mod hostile;
 mod memory;
 mod surface;
 mod tally;
 mod values;
+mod words;
 mod world;
 
 #[test]

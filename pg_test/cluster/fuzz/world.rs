@@ -1,15 +1,14 @@
 //! What the calls of a session work on: sources of every kind, cumulative tables over them, and things that are no
 //! source, in a schema and of a role of its own.
 
-use crate::dice::Dice;
-use pg_cumulate_tests::{Ask, literal};
+use pg_cumulate_tests::{Ask, Dice, literal};
 use postgres::Client;
 
 /// The schema of the first world, whose aggregate function stands for all.
 pub const MAIN: &str = "fuzz_0";
 
 /// Days that have events, from the first on.
-pub const DAYS: usize = 12;
+pub const DAYS: u64 = 12;
 
 /// Cumulative tables of a world.
 pub const TARGETS: [&str; 7] = ["counts", "padded", "days", "triggered", "grown", "sales_counts", "\"Odd 'name\"\"\""];
