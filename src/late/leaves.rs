@@ -29,7 +29,7 @@ pub fn look(definition: &Definition) {
         return;
     }
     // Before a trigger locks a partition.
-    lock::shared(definition.source);
+    lock::as_reader(definition.source);
     triggers::make_missing_truncate(definition.id, definition.source);
     if known.iter().any(|leaf| !present.contains(leaf) && !present.iter().any(|(table, _)| *table == leaf.0)) {
         // What went away with it is not known.

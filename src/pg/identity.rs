@@ -5,11 +5,11 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
 /// The search_path of our own statements.
-const OWN_PATH: &str = "pg_catalog, pg_temp";
+const OWN_PATH: &CStr = c"pg_catalog, pg_temp";
 
 /// Settings that could change what a statement means; pinned while the engine works.
 const PINS: [(&CStr, &CStr); 9] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"search_path", OWN_PATH),
     (c"row_security", c"off"),
     (c"DateStyle", c"ISO, YMD"),
     (c"IntervalStyle", c"postgres"),
@@ -56,7 +56,7 @@ impl Drop for Pinned {
 /// Runs `work` by our search_path, unless a path has been chosen already: by the caller's, types and operators of
 /// others could stand before PostgreSQL's.
 pub fn with_own_names<T>(work: impl FnOnce() -> T) -> T {
-    if PINNED.get() > 0 { work() } else { with_search_path(OWN_PATH, work) }
+    if PINNED.get() > 0 { work() } else { with_path(OWN_PATH, work) }
 }
 
 fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
@@ -80,12 +80,15 @@ fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
 
 /// Runs `work`, which resolves names that a user has written, by a search_path.
 pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
+    with_path(&CString::new(path).unwrap_or_default(), work)
+}
+
+fn with_path<T>(path: &CStr, work: impl FnOnce() -> T) -> T {
     let _pinned = Pinned::enter();
-    let path = CString::new(path).unwrap_or_default();
     // SAFETY: on an error, the abort restores the setting.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        pin(c"search_path", &path);
+        pin(c"search_path", path);
         let result = work();
         pg_sys::AtEOXact_GUC(false, level);
         result

@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 /// How long to wait between tries, in milliseconds.
 const BETWEEN_TRIES: i64 = 20;
 
-/// Takes the lock that an INSERT takes, until the transaction ends.
+/// Waits for the lock of a SELECT, which is kept until the transaction ends.
+pub fn as_reader(table: Oid) {
+    wait_for(table, pg_sys::AccessShareLock);
+}
+
+/// Waits for the lock of an INSERT.
 pub fn as_writer(table: Oid) {
-    // SAFETY: waits as any statement does, and raises PostgreSQL's own errors.
-    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as i32) };
+    wait_for(table, pg_sys::RowExclusiveLock);
 }
 
 /// Takes ACCESS EXCLUSIVE locks on all of these tables, or on none; false when that was not possible in time. A plain
@@ -28,18 +32,14 @@ pub fn all_for_itself(tables: &[Oid], patience: Duration) -> bool {
     }
 }
 
-/// Waits for the lock of a reader.
-pub fn shared(table: Oid) {
-    // SAFETY: a table that has been dropped meanwhile is locked by its number alone.
-    unsafe { pg_sys::LockRelationOid(table, pg_sys::AccessShareLock as i32) }
-}
-
 /// Waits for ACCESS EXCLUSIVE locks, one table after the other.
 pub fn in_order(tables: &[Oid]) {
-    for table in tables {
-        // SAFETY: a table that has been dropped meanwhile is locked by its number alone.
-        unsafe { pg_sys::LockRelationOid(*table, pg_sys::AccessExclusiveLock as i32) }
-    }
+    tables.iter().for_each(|table| wait_for(*table, pg_sys::AccessExclusiveLock));
+}
+
+fn wait_for(table: Oid, mode: u32) {
+    // SAFETY: a table that has been dropped meanwhile is locked by its number alone.
+    unsafe { pg_sys::LockRelationOid(table, mode as i32) };
 }
 
 fn try_all(tables: &[Oid]) -> bool {
