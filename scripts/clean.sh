@@ -16,7 +16,7 @@ main() {
 # Left behind only when a run of the tests or the benchmark was killed.
 stop_test_servers() {
     local name file
-    for name in test bench; do
+    for name in test test18 bench; do
         [[ -d $SERVERS/$name ]] || continue
         find "$SERVERS/$name" -name postmaster.pid | while IFS= read -r file; do
             as_server "$SERVERS/$name/bin/pg_ctl" stop -s -m immediate -D "$(dirname "$file")" || true
