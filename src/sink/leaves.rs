@@ -32,7 +32,8 @@ impl<'a> LeafWriters<'a> {
 struct Leaves {
     target: Table,
     partitions: Partitions,
-    tables: HashMap<Oid, Table>,
+    /// Partitions that were asked for; none where their rows are written through the parent.
+    tables: HashMap<Oid, Option<Table>>,
 }
 
 impl Leaves {
@@ -45,11 +46,8 @@ impl Leaves {
     }
 
     fn of_day(&mut self, day: Day) -> &Table {
-        if !self.partitions.are_plain() {
-            return &self.target;
-        }
         let (oid, _) = self.partitions.leaf(day);
-        let target = &self.target;
-        self.tables.entry(oid).or_insert_with(|| Table::find(oid).unwrap_or_else(|| target.clone()))
+        let table = self.tables.entry(oid).or_insert_with(|| self.partitions.plain_table(day));
+        table.as_ref().unwrap_or(&self.target)
     }
 }

@@ -46,7 +46,7 @@ impl Sink {
         columns.extend(definition.value_columns());
         columns.push(SNAPSHOT_DATE.to_owned());
         let partitions = Partitions::prepare(definition, days);
-        let direct = partitions.are_plain() && suitable::for_direct_write(definition.target.oid, &columns);
+        let direct = partitions.are_plain(days) && suitable::for_direct_write(definition.target.oid, &columns);
         let kind = if direct {
             prepare_to_write();
             let places = days.iter().map(|day| partitions.leaf(*day).0).collect::<HashSet<_>>();
@@ -87,7 +87,7 @@ impl Sink {
 
     /// The partition that has all rows of a day and no others, where there is one.
     pub fn partition_of(&self, day: Day) -> Option<String> {
-        self.partitions.of_day_alone(day).map(str::to_owned)
+        self.partitions.of_day_alone(day)
     }
 
     /// Whether all rows go into a partition of one day that nobody sees yet.

@@ -1,5 +1,6 @@
 //! Partitions of a cumulative table: found by day, made before they are filled, attached after.
 
+use super::suitable;
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, PartitionBy};
 use crate::pg::bulk::TableState;
@@ -10,17 +11,12 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 
 /// One partition, or the whole table where there are none: its first and last day.
-#[derive(Clone)]
 struct Leaf {
     table: Oid,
-    sql: String,
     first: Day,
     last: Day,
-    plain: bool,
-    /// Of the same owner and schema as the table, so that whoever may read the one may read the other.
-    akin: bool,
-    /// Made in this transaction and not attached yet.
-    fresh: bool,
+    /// Its name as SQL writes it, when it was made in this transaction and is not attached yet.
+    made: Option<String>,
 }
 
 /// A constraint that a partition has until it is attached: its rows need not be read once more for their bounds.
@@ -39,15 +35,8 @@ impl Partitions {
         // As INSERT would: nobody detaches a partition that we have found.
         lock::as_writer(target.oid);
         if definition.partition_by == PartitionBy::None {
-            let whole = Leaf {
-                table: target.oid,
-                sql: target.sql(),
-                first: Day::stored(i32::MIN),
-                last: Day::stored(i32::MAX),
-                plain: target.kind == 'r',
-                akin: true,
-                fresh: false,
-            };
+            let (first, last) = (Day::stored(i32::MIN), Day::stored(i32::MAX));
+            let whole = Leaf { table: target.oid, first, last, made: None };
             return Partitions { target, leaves: vec![whole] };
         }
         let mut leaves = attached(&target);
@@ -62,52 +51,72 @@ impl Partitions {
 
     /// Whether others may have to do with the partition of a day.
     pub fn state_of(&self, day: Day) -> TableState {
-        let fresh = self.leaves.iter().any(|leaf| leaf.fresh && leaf.takes(day));
-        if fresh { TableState::Unseen } else { TableState::InUse }
+        let made = self.find(day).is_some_and(|leaf| leaf.made.is_some());
+        if made { TableState::Unseen } else { TableState::InUse }
     }
 
-    /// Whether all partitions are ordinary tables.
-    pub fn are_plain(&self) -> bool {
-        self.leaves.iter().all(|leaf| leaf.plain)
+    /// Whether rows of these days go into ordinary tables.
+    pub fn are_plain(&self, days: &[Day]) -> bool {
+        let takes_some = |leaf: &&Leaf| days.iter().any(|day| leaf.takes(*day));
+        self.leaves.iter().filter(takes_some).all(|leaf| leaf.made.is_some() || self.plain(leaf).is_some())
+    }
+
+    /// The ordinary table that rows of a day go into.
+    pub fn plain_table(&self, day: Day) -> Option<Table> {
+        self.find(day).and_then(|leaf| self.plain(leaf))
     }
 
     /// The partition of a day, and its first and last day.
     pub fn leaf(&self, day: Day) -> (Oid, (Day, Day)) {
-        let leaf = self.leaves.iter().find(|leaf| leaf.takes(day));
-        leaf.map_or((self.target.oid, (day, day)), |leaf| (leaf.table, (leaf.first, leaf.last)))
+        self.find(day).map_or((self.target.oid, (day, day)), |leaf| (leaf.table, (leaf.first, leaf.last)))
     }
 
-    /// The attached partition that has all rows of a day and no others, as SQL names it.
-    pub fn of_day_alone(&self, day: Day) -> Option<&str> {
-        let alone = |leaf: &&Leaf| !leaf.fresh && leaf.plain && leaf.akin && (leaf.first, leaf.last) == (day, day);
-        self.leaves.iter().find(alone).map(|leaf| leaf.sql.as_str())
+    /// The attached partition that has all rows of a day and no others, as SQL names it. It is of the same owner and
+    /// schema as the table, so that whoever may read the one may read the other.
+    pub fn of_day_alone(&self, day: Day) -> Option<String> {
+        let alone = |leaf: &&Leaf| leaf.made.is_none() && (leaf.first, leaf.last) == (day, day);
+        let table = self.find(day).filter(alone).and_then(|leaf| self.plain(leaf))?;
+        let akin = table.owner == self.target.owner && table.schema == self.target.schema;
+        akin.then(|| table.sql())
     }
 
     /// Whether the partition of a day is for that day alone, made here and not attached yet.
     pub fn is_unseen(&self, day: Day) -> bool {
-        self.leaves.iter().any(|leaf| leaf.fresh && (leaf.first, leaf.last) == (day, day))
+        self.find(day).is_some_and(|leaf| leaf.made.is_some() && (leaf.first, leaf.last) == (day, day))
     }
 
     /// Empties what was made.
     pub fn empty(&self) {
-        for leaf in self.leaves.iter().filter(|leaf| leaf.fresh) {
-            Statement::new(&format!("TRUNCATE TABLE {}", leaf.sql)).run();
+        for (_, made) in self.made() {
+            Statement::new(&format!("TRUNCATE TABLE {made}")).run();
         }
     }
 
     /// Attaches what was made; the key is built now, over all rows at once.
     pub fn attach(&self) {
-        for leaf in self.leaves.iter().filter(|leaf| leaf.fresh) {
+        for (leaf, made) in self.made() {
             Statement::new(&format!(
-                "ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ('{}') TO ('{}')",
+                "ALTER TABLE {} ATTACH PARTITION {made} FOR VALUES FROM ('{}') TO ('{}')",
                 self.target.sql(),
-                leaf.sql,
                 leaf.first,
                 leaf.last.plus(1)
             ))
             .run();
-            Statement::new(&format!("ALTER TABLE {} DROP CONSTRAINT {BOUNDS}", leaf.sql)).run();
+            Statement::new(&format!("ALTER TABLE {made} DROP CONSTRAINT {BOUNDS}")).run();
         }
+    }
+
+    fn made(&self) -> impl Iterator<Item = (&Leaf, &str)> {
+        self.leaves.iter().filter_map(|leaf| leaf.made.as_deref().map(|made| (leaf, made)))
+    }
+
+    fn find(&self, day: Day) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.takes(day))
+    }
+
+    fn plain(&self, leaf: &Leaf) -> Option<Table> {
+        let columns: Vec<String> = self.target.columns().into_iter().filter(|c| !c.computed).map(|c| c.name).collect();
+        Table::find(leaf.table).filter(|table| table.kind == 'r' && suitable::for_direct_write(table.oid, &columns))
     }
 }
 
@@ -130,36 +139,21 @@ fn bounds(partition_by: PartitionBy, day: Day) -> (Day, Day, String) {
 
 /// The partitions with finite bounds.
 fn attached(target: &Table) -> Vec<Leaf> {
-    let leaves = Statement::new(
-        "SELECT oid, kind, am, first, last FROM (
-             SELECT c.oid, c.relkind::text AS kind, coalesce(a.amname::text, '') AS am,
-                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)')::date AS first,
-                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)')::date AS last
+    Statement::new(
+        "SELECT oid, first, last FROM (
+             SELECT c.oid, substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)')::date - DATE '2000-01-01' AS first,
+                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)')::date - DATE '2000-01-01' AS last
              FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-             LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
              WHERE i.inhparent = $1) AS bounds
          WHERE first IS NOT NULL AND last IS NOT NULL",
     )
     .bind(target.oid)
-    .map(|row| {
-        let table: Oid = row.get(0)?;
-        let found = Table::find(table)?;
-        let (kind, method): (String, String) = (row.get(1)?, row.get(2)?);
-        Some(Leaf {
-            table,
-            akin: found.owner == target.owner && found.schema == target.schema,
-            sql: found.sql(),
-            first: Day::stored(row.datum(3)?.value() as i32),
-            last: Day::stored(row.datum(4)?.value() as i32).minus(1),
-            plain: kind == "r" && method == "heap" && super::suitable::for_direct_write(table, &all_columns(target)),
-            fresh: false,
-        })
-    });
-    leaves.into_iter().flatten().collect()
-}
-
-fn all_columns(target: &Table) -> Vec<String> {
-    target.columns().into_iter().filter(|column| !column.computed).map(|column| column.name).collect()
+    .map(|row| Leaf {
+        table: row.get(0).unwrap_or(Oid::INVALID),
+        first: Day::stored(row.get(1).unwrap_or_default()),
+        last: Day::stored(row.get(2).unwrap_or_default()).minus(1),
+        made: None,
+    })
 }
 
 fn make(target: &Table, first: Day, last: Day, suffix: &str) -> Leaf {
@@ -175,5 +169,5 @@ fn make(target: &Table, first: Day, last: Day, suffix: &str) -> Leaf {
     let comment = literal(&format!("Snapshots of {} from {first} to {last}", target.label()));
     Statement::new(&format!("COMMENT ON TABLE {sql} IS {comment}")).run();
     let table = Table::named(&target.schema, &name).map_or(Oid::INVALID, |table| table.oid);
-    Leaf { table, sql, first, last, plain: true, akin: true, fresh: true }
+    Leaf { table, first, last, made: Some(sql) }
 }

@@ -5,7 +5,7 @@ use pg_cumulate_tests::Ask;
 use pg_cumulate_tests::model::Ledger;
 
 /// Additions, each with commands on a table that has closed days.
-const ADDITIONS: [(&str, &str); 9] = [
+const ADDITIONS: [(&str, &str); 10] = [
     (
         "deferred foreign keys",
         "CREATE TABLE item (key text PRIMARY KEY); INSERT INTO item VALUES ('a'), ('b'), ('c');
@@ -45,6 +45,12 @@ const ADDITIONS: [(&str, &str); 9] = [
     (
         "a partition of the user's",
         "CREATE TABLE counts_old PARTITION OF counts FOR VALUES FROM ('2025-01-01') TO ('2025-02-15')",
+    ),
+    (
+        "a partition in parts",
+        "CREATE TABLE counts_parts PARTITION OF counts FOR VALUES FROM ('2025-01-01') TO ('2025-02-01') PARTITION BY LIST (key);
+         CREATE TABLE counts_b PARTITION OF counts_parts FOR VALUES IN ('b');
+         CREATE TABLE counts_others PARTITION OF counts_parts DEFAULT",
     ),
     ("a column dropped before", "ALTER TABLE counts ADD COLUMN gone integer; ALTER TABLE counts DROP COLUMN gone"),
 ];
@@ -102,9 +108,6 @@ fn triggers_see_every_row_that_is_written_and_no_other() {
     let mut counts = Counts::new(Form::with_windows(&[2]));
     counts.insert(&[("a", 0, Some(1)), ("b", 1, Some(2))]);
     counts.client.run(ADDITIONS[2].1);
-    let recorded = |counts: &mut Counts| {
-        counts.client.lines("WITH gone AS (DELETE FROM record RETURNING *) SELECT tg_table, op, count(*) FROM gone GROUP BY 1, 2 ORDER BY 1, 2")
-    };
     counts.close_range(day(0), day(2));
     assert_eq!(recorded(&mut counts), ["counts_202412|INSERT|5", "counts_daily|INSERT|2"]);
     counts.close_range(day(0), day(2));
@@ -116,4 +119,34 @@ fn triggers_see_every_row_that_is_written_and_no_other() {
         recorded(&mut counts),
         ["counts_202412|DELETE|1", "counts_202412|UPDATE|1", "counts_daily|DELETE|1", "counts_daily|INSERT|1"]
     );
+}
+
+#[test]
+fn a_trigger_on_one_partition_sees_the_rows_of_that_one() {
+    let mut counts = Counts::new(Form::with_windows(&[2]));
+    counts.insert(&[("a", 0, Some(1)), ("b", 33, Some(2))]);
+    counts.close_range(day(0), day(0));
+    counts.client.run(ADDITIONS[2].1);
+    counts.client.run(
+        "DROP TRIGGER record ON counts; DROP TRIGGER record ON counts_daily;
+         CREATE TRIGGER record AFTER INSERT OR UPDATE ON counts_202412 FOR EACH ROW EXECUTE FUNCTION record()",
+    );
+    counts.close_range(day(1), day(30));
+    assert_eq!(recorded(&mut counts), ["counts_202412|INSERT|30"]);
+    counts.close_range(day(31), day(35));
+    assert_eq!(recorded(&mut counts), Vec::<String>::new());
+    counts.insert(&[("a", 29, Some(3))]);
+    counts.apply_late();
+    assert_eq!(recorded(&mut counts), ["counts_202412|UPDATE|2"]);
+    let mut ledger = Ledger::default();
+    (0..=35).for_each(|number| ledger.close(day(number)));
+    counts.check(&ledger);
+}
+
+/// What the triggers that record have seen since they were last asked.
+fn recorded(counts: &mut Counts) -> Vec<String> {
+    counts.client.lines(
+        "WITH gone AS (DELETE FROM record RETURNING *)
+         SELECT tg_table, op, count(*) FROM gone GROUP BY 1, 2 ORDER BY 1, 2",
+    )
 }
