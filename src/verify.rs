@@ -4,6 +4,7 @@ use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Metric, State, ledger, notes};
 use crate::daily;
 use crate::error::Error;
+use crate::late::leaves;
 use crate::pg::spi::Statement;
 use crate::pg::table::{ident, literal, type_sql};
 use crate::rules::calendar::Day;
@@ -47,6 +48,8 @@ fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Da
     let entries = ledger::entries(definition.target.oid, from, to);
     let closed: Vec<Day> = entries.iter().filter(|entry| entry.state == State::Closed).map(|entry| entry.day).collect();
     let noted = notes::read(definition.target.oid, to).iter().map(|note| note.day.unwrap_or(start)).min();
+    // What came or went with a partition is noted by the next run.
+    let noted = if leaves::have_changed(definition) { Some(start) } else { noted };
     let Some(noted) = noted else { return closed };
     let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
     if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {

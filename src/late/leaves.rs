@@ -9,38 +9,51 @@ use crate::pg::value::local_day;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 
+/// Partitions of a source, each with the trigger that was made for it when it was attached.
+type Leaves = Vec<(Oid, Oid)>;
+
 /// Compares the source's partitions with those that were there last time, and notes the days that may have changed with
-/// them. A partition that was detached, changed and attached again has new triggers.
+/// them. A partition that was detached and attached again has new triggers.
 pub fn look(definition: &Definition) {
-    if definition.late != Late::Trigger {
-        return;
-    }
     let target = definition.target.oid;
-    if Table::find(definition.source).is_none_or(|source| source.kind != 'p') {
-        if triggers::has_children(definition.source) {
-            // Rows of inheritance children fire no trigger of their parent.
-            notes::note_everything(target);
-        }
-        return;
+    if definition.late == Late::Trigger && !is_partitioned(definition) && triggers::has_children(definition.source) {
+        // Rows of inheritance children fire no trigger of their parent.
+        notes::note_everything(target);
     }
-    let known = registry::leaves(target);
-    let present = triggers::leaf_triggers(definition.id, definition.source);
-    if known == present {
-        return;
-    }
+    let Some((known, present)) = changed(definition) else { return };
     // Before a trigger locks a partition.
     lock::as_reader(definition.source);
     triggers::make_missing_truncate(definition.id, definition.source);
-    if known.iter().any(|leaf| !present.contains(leaf) && !present.iter().any(|(table, _)| *table == leaf.0)) {
-        // What went away with it is not known.
+    if known.iter().all(|leaf| present.contains(leaf)) {
+        for (table, _) in present.iter().filter(|leaf| !known.contains(leaf)) {
+            if let Some((first, last)) = days_in(definition, *table) {
+                notes::note_days_of(target, first, last);
+            }
+        }
+    } else {
+        // What went away with it, or while it was away, is not known.
         notes::note_everything(target);
     }
-    for (table, _) in present.iter().filter(|leaf| !known.contains(leaf)) {
-        if let Some((first, last)) = days_in(definition, *table) {
-            notes::note_days_of(target, first, last);
-        }
-    }
     registry::record_leaves(target, &present);
+}
+
+/// Whether partitions have come or gone since the last look.
+pub fn have_changed(definition: &Definition) -> bool {
+    changed(definition).is_some()
+}
+
+/// Partitions with their triggers, those of the last look and those of now, when they are not the same.
+fn changed(definition: &Definition) -> Option<(Leaves, Leaves)> {
+    if definition.late != Late::Trigger || !is_partitioned(definition) {
+        return None;
+    }
+    let known = registry::leaves(definition.target.oid);
+    let present = triggers::leaf_triggers(definition.id, definition.source);
+    (known != present).then_some((known, present))
+}
+
+fn is_partitioned(definition: &Definition) -> bool {
+    Table::find(definition.source).is_some_and(|source| source.kind == 'p')
 }
 
 /// Remembers the partitions that are there when a definition is made.

@@ -50,6 +50,23 @@ fn cascades_of_foreign_keys_are_noted() {
 }
 
 #[test]
+fn what_was_changed_in_a_detached_partition_is_repaired_when_it_is_back() {
+    let (_database, mut client) = orders();
+    // The first and the last day of the partition are no longer in it when it comes back.
+    client.run(
+        "ALTER TABLE placed DETACH PARTITION placed_old;
+         DELETE FROM placed_old WHERE day IN ('2024-05-01', '2024-05-04');
+         ALTER TABLE placed ATTACH PARTITION placed_old FOR VALUES IN ('old')",
+    );
+    // No run has seen it yet, so it is a change that waits.
+    assert_eq!(client.lines("SELECT * FROM cumulate.verify('spent')"), Vec::<String>::new());
+    client.run("SELECT cumulate.apply_late('spent')");
+    assert_eq!(client.lines("SELECT * FROM cumulate.verify('spent')"), Vec::<String>::new());
+    let days = "SELECT DISTINCT snapshot_date FROM spent_daily ORDER BY 1";
+    assert_eq!(client.lines(days), ["2024-05-02", "2024-05-03"]);
+}
+
+#[test]
 fn nested_exception_blocks_lose_no_note() {
     let (_database, mut client) = orders();
     let change = "DO $$

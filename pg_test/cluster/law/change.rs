@@ -23,6 +23,11 @@ pub enum Change {
         nth: usize,
         count: usize,
     },
+    /// Deletes from a partition while it is detached, when the source has some.
+    DeleteDetached {
+        nth: usize,
+        count: usize,
+    },
     /// Deletes every event of the key of the `nth` row.
     DeleteKey {
         nth: usize,
@@ -67,7 +72,8 @@ impl Change {
                 "update of the partition key"
             }
             Change::Update { .. } => "update",
-            Change::Delete { .. } => "delete",
+            Change::DeleteDetached { .. } if form.partitioned_source => "delete from a detached partition",
+            Change::Delete { .. } | Change::DeleteDetached { .. } => "delete",
             Change::DeleteKey { .. } => "delete a key",
             Change::DeleteFirstDay { .. } => "delete a first day",
             Change::Truncate => "truncate",
@@ -106,6 +112,7 @@ pub fn any() -> impl Strategy<Value = Change> {
         5 => (nth(), 1..4usize, any_setting())
             .prop_map(|(nth, count, setting)| Change::Update { nth, count, setting }),
         2 => (nth(), 1..4usize).prop_map(|(nth, count)| Change::Delete { nth, count }),
+        2 => (nth(), 1..4usize).prop_map(|(nth, count)| Change::DeleteDetached { nth, count }),
         2 => nth().prop_map(|nth| Change::DeleteKey { nth }),
         3 => nth().prop_map(|nth| Change::DeleteFirstDay { nth }),
         1 => Just(Change::Truncate),

@@ -39,7 +39,7 @@ pub struct Coverage {
 const OF_EACH_OPERATION: u64 = 500;
 const OF_EACH_COMBINATION: u64 = 50;
 /// The kinds there are of each, as one that never came is not among the counted.
-const OPERATIONS: usize = 27;
+const OPERATIONS: usize = 28;
 const COMBINATIONS: usize = 9;
 const LATE_MODES: usize = 4;
 const SINKS: usize = 3;

@@ -63,7 +63,17 @@ impl Source<'_> {
                 let ids = chosen(rows, *nth, *count)?;
                 Some(format!("UPDATE {table} SET {} WHERE id IN ({ids})", self.assignment(setting)))
             }
-            Change::Delete { nth, count } => {
+            Change::DeleteDetached { nth, count } if self.form.partitioned_source => {
+                let kept = rows.iter().filter(|(_, entry)| entry.event.keep == Some(true));
+                let ids = chosen(&kept.map(|(id, entry)| (*id, entry.clone())).collect(), *nth, *count)?;
+                let (schema, leaf) = (&self.schema.name, LEAVES[0]);
+                Some(format!(
+                    "ALTER TABLE {table} DETACH PARTITION {schema}.{leaf};
+                     DELETE FROM {schema}.{leaf} WHERE id IN ({ids});
+                     ALTER TABLE {table} ATTACH PARTITION {schema}.{leaf} FOR VALUES IN (true)"
+                ))
+            }
+            Change::Delete { nth, count } | Change::DeleteDetached { nth, count } => {
                 Some(format!("DELETE FROM {table} WHERE id IN ({})", chosen(rows, *nth, *count)?))
             }
             Change::DeleteKey { nth } => {
