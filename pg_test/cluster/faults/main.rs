@@ -2,7 +2,7 @@
 //! tables, while processes are killed and cancelled, the whole server is killed, its disk is filled, and connections and
 //! worker processes run out. At any moment, and when it is over, every closed, clean day must be the snapshot of the law.
 //!
-//! [`stage`] is what is played on, [`writers`], [`closers`], [`remaker`] and [`witness`] are the load, [`killer`] and
+//! [`stage`] is what is played on, [`writers`], [`closers`], [`remaker`], [`mover`] and [`witness`] are the load, [`killer`] and
 //! [`siege`] the faults, [`toll`] counts, [`peace`] and [`verdict`] are the end.
 //!
 //! `PG_CUMULATE_FAULT_SECONDS` is how long it lasts, `PG_CUMULATE_FAULT_SEED` repeats what the sessions ask for and the
@@ -12,6 +12,7 @@
 mod closers;
 mod disk;
 mod killer;
+mod mover;
 mod operator;
 mod peace;
 mod plan;

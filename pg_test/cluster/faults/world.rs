@@ -3,7 +3,7 @@
 use crate::plan::Plan;
 use crate::stage::{self, Stage};
 use crate::toll::Toll;
-use crate::{closers, killer, operator, peace, remaker, siege, verdict, witness, writers};
+use crate::{closers, killer, mover, operator, peace, remaker, siege, verdict, witness, writers};
 use pg_cumulate_tests::Dice;
 use pg_cumulate_tests::model::Day;
 use postgres::Config;
@@ -36,6 +36,7 @@ const PARTS: &[Part] = &[
     closers::close,
     closers::close,
     remaker::remake,
+    mover::come_and_go,
     witness::watch,
     operator::resume,
     killer::strike,

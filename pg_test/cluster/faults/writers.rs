@@ -61,7 +61,7 @@ fn is_gone(failure: &Failure) -> bool {
 }
 
 /// Two writers of the same rows may wait for each other, or one moves a row away from the other; that is theirs.
-fn is_conflict(failure: &Failure) -> bool {
+pub fn is_conflict(failure: &Failure) -> bool {
     ["40P01", "40001"].contains(&failure.sqlstate.as_str())
 }
 
@@ -139,7 +139,7 @@ fn amount(dice: &mut Dice) -> String {
 }
 
 /// A time so many days ago.
-fn time(days_ago: u64, second: u64) -> String {
+pub fn time(days_ago: u64, second: u64) -> String {
     format!("date_trunc('day', now()) - interval '{days_ago} days' + interval '{second} s'")
 }
 
