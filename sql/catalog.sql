@@ -125,6 +125,20 @@ BEGIN ATOMIC
     SELECT part.oid::regclass, part.relkind <> 'p' FROM part ORDER BY part.level, part.oid;
 END;
 
+CREATE FUNCTION cumulate.leaves(definition bigint, source regclass, OUT leaf regclass, OUT trigger oid)
+RETURNS SETOF record LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT p.relid, coalesce(t.oid, 0)
+    FROM cumulate.partitions(source) p
+    LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || definition
+    WHERE p.isleaf AND p.relid <> source
+    UNION ALL
+    SELECT i.inhrelid::regclass, 0
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    WHERE i.inhparent = source AND c.relkind = 'r';
+END;
+
 GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.schedule, cumulate.run TO PUBLIC;
 GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO PUBLIC;
 

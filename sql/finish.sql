@@ -47,6 +47,8 @@ COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a t
 COMMENT ON FUNCTION cumulate.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
 COMMENT ON FUNCTION cumulate.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
+COMMENT ON FUNCTION cumulate.leaves IS
+    'Partitions of a source, each with its trigger that notes late INSERTs for a definition, and tables that inherit from it, which have none';
 COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
 COMMENT ON PROCEDURE cumulate.add_metric IS
     'Adds a metric with its history; other columns stay as they are, and readers wait for no more than a change of the catalog';

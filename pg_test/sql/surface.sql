@@ -86,6 +86,7 @@ INSERT INTO guard VALUES
     ('plan', 'reads', 'with the reader''s rights, through views'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
     ('partitions', 'reads', 'the catalog, which everybody may read'),
+    ('leaves', 'reads', 'the catalog, which everybody may read'),
     ('launcher_pid', 'reads', 'a number of pg_stat_activity'),
     ('scheduler_problem', 'reads', 'a word'),
     ('wake', 'harmless', 'has the scheduler look, which it does by itself'),

@@ -1,4 +1,4 @@
-//! Partitions of a source that come and go: attaching, detaching and dropping one fires no trigger.
+//! Partitions of a source that come and go, and tables that inherit from it: no trigger of the source fires for these.
 
 use super::triggers;
 use crate::catalog::{Definition, Late, notes, registry};
@@ -9,56 +9,54 @@ use crate::pg::value::local_day;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 
-/// Partitions of a source, each with the trigger that was made for it when it was attached.
+/// Partitions of a source, each with the trigger that was made for it when it was attached; or tables that inherit from
+/// it, which have none.
 type Leaves = Vec<(Oid, Oid)>;
 
 /// Compares the source's partitions with those that were there last time, and notes the days that may have changed with
 /// them. A partition that was detached and attached again has new triggers.
 pub fn look(definition: &Definition) {
-    let target = definition.target.oid;
-    if definition.late == Late::Trigger && !is_partitioned(definition) && triggers::has_children(definition.source) {
-        // Rows of inheritance children fire no trigger of their parent.
-        notes::note_everything(target);
+    if definition.late != Late::Trigger {
+        return;
     }
-    let Some((known, present)) = changed(definition) else { return };
+    let (known, present) = known_and_present(definition);
+    let without_trigger = |leaf: &(Oid, Oid)| leaf.1 == Oid::INVALID;
+    if known == present && !present.iter().any(without_trigger) {
+        return;
+    }
+    let target = definition.target.oid;
     // Before a trigger locks a partition.
     lock::as_reader(definition.source);
     triggers::make_missing_truncate(definition.id, definition.source);
-    if known.iter().all(|leaf| present.contains(leaf)) {
+    if known.iter().all(|leaf| present.contains(leaf)) && !present.iter().any(without_trigger) {
         for (table, _) in present.iter().filter(|leaf| !known.contains(leaf)) {
             if let Some((first, last)) = days_in(definition, *table) {
                 notes::note_days_of(target, first, last);
             }
         }
     } else {
-        // What went away with it, or while it was away, is not known.
+        // What went away with it, or while it was away, is not known, nor what happens where there is no trigger.
         notes::note_everything(target);
     }
-    registry::record_leaves(target, &present);
-}
-
-/// Whether partitions have come or gone since the last look.
-pub fn have_changed(definition: &Definition) -> bool {
-    changed(definition).is_some()
-}
-
-/// Partitions with their triggers, those of the last look and those of now, when they are not the same.
-fn changed(definition: &Definition) -> Option<(Leaves, Leaves)> {
-    if definition.late != Late::Trigger || !is_partitioned(definition) {
-        return None;
+    if known != present {
+        registry::record_leaves(target, &present);
     }
-    let known = registry::leaves(definition.target.oid);
-    let present = triggers::leaf_triggers(definition.id, definition.source);
-    (known != present).then_some((known, present))
 }
 
-fn is_partitioned(definition: &Definition) -> bool {
-    Table::find(definition.source).is_some_and(|source| source.kind == 'p')
+/// Whether some have come or gone since the last look.
+pub fn have_changed(definition: &Definition) -> bool {
+    let (known, present) = known_and_present(definition);
+    definition.late == Late::Trigger && known != present
+}
+
+/// Those of the last look, and those of now.
+fn known_and_present(definition: &Definition) -> (Leaves, Leaves) {
+    (registry::leaves(definition.target.oid), triggers::leaves(definition.id, definition.source))
 }
 
 /// Remembers the partitions that are there when a definition is made.
 pub fn remember(target: Oid, id: i64, source: Oid) {
-    registry::record_leaves(target, &triggers::leaf_triggers(id, source));
+    registry::record_leaves(target, &triggers::leaves(id, source));
 }
 
 /// The first and last day in a partition.

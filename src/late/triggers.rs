@@ -53,16 +53,13 @@ fn make_truncate(definition: i64, table: &Table) {
     finish(&name, &table.sql());
 }
 
-/// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached.
-pub fn leaf_triggers(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
-    Statement::new(
-        "SELECT p.relid::oid, coalesce(t.oid, 0) FROM cumulate.partitions($1::regclass) p
-         LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = $2
-         WHERE p.isleaf AND p.relid <> $1 ORDER BY p.relid::oid",
-    )
-    .bind(source)
-    .bind(name(definition, "INSERT"))
-    .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+/// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached; or tables
+/// that inherit from it, which get none.
+pub fn leaves(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
+    Statement::new("SELECT leaf::oid, trigger FROM cumulate.leaves($1, $2::regclass) ORDER BY 1")
+        .bind(definition)
+        .bind(source)
+        .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
 }
 
 /// Makes the TRUNCATE trigger of partitions that came later.
@@ -73,11 +70,6 @@ pub fn make_missing_truncate(definition: i64, source: Oid) {
             make_truncate(definition, &table);
         }
     }
-}
-
-/// Whether other tables inherit from a table.
-pub fn has_children(table: Oid) -> bool {
-    Statement::new("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = $1").bind(table).exists()
 }
 
 fn exists(name: &str, table: &Table) -> bool {

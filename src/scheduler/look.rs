@@ -146,12 +146,9 @@ fn tables() -> Vec<Candidate> {
                     l.newest_snapshot - DATE '2000-01-01', l.newest_closed - DATE '2000-01-01',
                     (SELECT extract(epoch FROM pg_catalog.min(n.noted_at))::bigint FROM cumulate.note n
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
-                    d.late = 'trigger' AND e.relkind = 'p' AND
-                    (SELECT pg_catalog.array_agg((p.relid::oid, coalesce(t.oid, 0))::text ORDER BY p.relid::oid)
-                     FROM cumulate.partitions(d.source) p
-                     LEFT JOIN pg_catalog.pg_trigger t
-                         ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || d.id
-                     WHERE p.isleaf AND p.relid <> d.source)
+                    d.late = 'trigger' AND
+                    (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
+                     FROM cumulate.leaves(d.id, d.source) AS k)
                     IS DISTINCT FROM
                     (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
                      FROM ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers)) AS k (leaf, trigger)),

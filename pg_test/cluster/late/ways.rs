@@ -67,6 +67,33 @@ fn what_was_changed_in_a_detached_partition_is_repaired_when_it_is_back() {
 }
 
 #[test]
+fn rows_of_a_table_that_inherits_for_a_while_count_for_that_while() {
+    let database = cluster().database_with_extension();
+    let mut client = database.connect();
+    client.run(
+        "CREATE TABLE source (key text, day date);
+         INSERT INTO source VALUES ('a', '2024-05-01');
+         SELECT cumulate.create_table('counts', 'source', 'day', '{key}', '{\"n\": \"count(*)\"}',
+             start_date => '2024-05-01', time_zone => 'UTC', windows => '{3}');
+         SELECT cumulate.cumulate_range('counts', '2024-05-01', '2024-05-02');
+         CREATE TABLE heir () INHERITS (source); INSERT INTO heir VALUES ('b', '2024-05-01')",
+    );
+    let mut look = |change: &str, keys: &[&str]| {
+        client.run(change);
+        assert_eq!(client.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new(), "after: {change}");
+        client.run("SELECT cumulate.apply_late('counts')");
+        assert_eq!(client.lines("SELECT DISTINCT key FROM counts ORDER BY 1"), keys, "after: {change}");
+        assert_eq!(client.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new(), "after: {change}");
+    };
+    look("SELECT", &["a", "b"]);
+    // No trigger sees it, and verify does at once.
+    look("INSERT INTO heir VALUES ('c', '2024-05-02'); SELECT cumulate.apply_late('counts')", &["a", "b", "c"]);
+    look("ALTER TABLE heir NO INHERIT source", &["a"]);
+    look("ALTER TABLE heir INHERIT source", &["a", "b", "c"]);
+    look("DROP TABLE heir", &["a"]);
+}
+
+#[test]
 fn nested_exception_blocks_lose_no_note() {
     let (_database, mut client) = orders();
     let change = "DO $$
