@@ -1,5 +1,6 @@
 //! The note triggers of a source: made, dropped, looked after.
 
+use crate::pg::identity::as_extension;
 use crate::pg::lock;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal};
@@ -56,10 +57,13 @@ fn make_truncate(definition: i64, table: &Table) {
 /// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached; or tables
 /// that inherit from it, which get none.
 pub fn leaves(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
-    Statement::new("SELECT leaf::oid, trigger FROM cumulate.leaves($1, $2::regclass) ORDER BY 1")
-        .bind(definition)
-        .bind(source)
-        .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+    // The owner of a table need not be allowed to use our schema.
+    as_extension(|| {
+        Statement::new("SELECT leaf::oid, trigger FROM cumulate.leaves($1, $2::regclass) ORDER BY 1")
+            .bind(definition)
+            .bind(source)
+            .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+    })
 }
 
 /// Makes the TRUNCATE trigger of partitions that came later.
