@@ -1,5 +1,6 @@
 //! Definitions of cumulative tables.
 
+use super::choices::{Late, PartitionBy};
 use super::registry;
 use crate::error::Error;
 use crate::pg::identity::{self, as_extension};
@@ -10,54 +11,6 @@ use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm};
 use crate::rules::window::{Rollup, Shape};
 use pgrx::pg_sys::{self, Oid};
-
-/// How late changes are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    Trigger,
-    Scan,
-    None,
-}
-
-impl Late {
-    pub const NAMES: [&str; 3] = ["trigger", "scan", "none"];
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Late::Trigger, Late::Scan, Late::None].into_iter().find(|late| late.name() == name)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Late::Trigger => "trigger",
-            Late::Scan => "scan",
-            Late::None => "none",
-        }
-    }
-}
-
-/// How the cumulative table is cut into partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionBy {
-    Month,
-    Day,
-    None,
-}
-
-impl PartitionBy {
-    pub const NAMES: [&str; 3] = ["month", "day", "none"];
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        [PartitionBy::Month, PartitionBy::Day, PartitionBy::None].into_iter().find(|by| by.name() == name)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            PartitionBy::Month => "month",
-            PartitionBy::Day => "day",
-            PartitionBy::None => "none",
-        }
-    }
-}
 
 /// A key column: the same name and type in daily and cumulative table.
 #[derive(Clone, Debug)]

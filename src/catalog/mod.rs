@@ -1,5 +1,6 @@
 //! The only door to the extension's own tables: typed rows in and out.
 
+mod choices;
 pub mod definition;
 pub mod ledger;
 pub mod notes;
@@ -7,5 +8,6 @@ pub mod registry;
 pub mod runs;
 pub mod schedules;
 
-pub use definition::{Definition, Key, Late, Metric, PartitionBy};
+pub use choices::{Late, PartitionBy};
+pub use definition::{Definition, Key, Metric};
 pub use ledger::State;

@@ -45,8 +45,10 @@ pub fn look(definition: &Definition) {
 
 /// Whether some have come or gone since the last look.
 pub fn have_changed(definition: &Definition) -> bool {
-    let (known, present) = known_and_present(definition);
-    definition.late == Late::Trigger && known != present
+    definition.late == Late::Trigger && {
+        let (known, present) = known_and_present(definition);
+        known != present
+    }
 }
 
 /// Those of the last look, and those of now.

@@ -143,9 +143,11 @@ fn name(definition: i64, event: &str) -> String {
 
 /// A table with all its partitions.
 fn with_leaves(table: &Table) -> Vec<Table> {
-    let leaves = Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
-        .bind(table.oid)
-        .map(|row| row.get::<Oid>(0));
+    let leaves = as_extension(|| {
+        Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
+            .bind(table.oid)
+            .map(|row| row.get::<Oid>(0))
+    });
     let mut all = vec![table.clone()];
     all.extend(leaves.into_iter().flatten().filter_map(Table::find));
     all

@@ -140,10 +140,11 @@ fn bounds(partition_by: PartitionBy, day: Day) -> (Day, Day, String) {
 /// The partitions with finite bounds.
 fn attached(target: &Table) -> Vec<Leaf> {
     Statement::new(
-        "SELECT oid, first, last FROM (
-             SELECT c.oid, substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)')::date - DATE '2000-01-01' AS first,
-                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)')::date - DATE '2000-01-01' AS last
+        "SELECT oid, first - DATE '2000-01-01', last - DATE '2000-01-01' FROM (
+             SELECT c.oid, substring(bound, 'FROM \\(''([^'']+)''\\)')::date AS first,
+                    substring(bound, 'TO \\(''([^'']+)''\\)')::date AS last
              FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+             CROSS JOIN LATERAL pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
              WHERE i.inhparent = $1) AS bounds
          WHERE first IS NOT NULL AND last IS NOT NULL",
     )

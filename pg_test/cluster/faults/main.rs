@@ -2,8 +2,8 @@
 //! tables, while processes are killed and cancelled, the whole server is killed, its disk is filled, and connections and
 //! worker processes run out. At any moment, and when it is over, every closed, clean day must be the snapshot of the law.
 //!
-//! [`stage`] is what is played on, [`writers`], [`closers`], [`remaker`], [`mover`] and [`witness`] are the load, [`killer`] and
-//! [`siege`] the faults, [`toll`] counts, [`peace`] and [`verdict`] are the end.
+//! [`stage`] is what is played on, [`writers`], [`closers`], [`remaker`], [`mover`] and [`witness`] are the load,
+//! [`killer`] and [`siege`] the faults, [`toll`] counts, [`peace`] and [`verdict`] are the end.
 //!
 //! `PG_CUMULATE_FAULT_SECONDS` is how long it lasts, `PG_CUMULATE_FAULT_SEED` repeats what the sessions ask for and the
 //! order of the faults; when which of them meets whom is up to the machine. A small disk is mounted, which takes root;

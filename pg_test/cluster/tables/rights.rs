@@ -224,6 +224,28 @@ fn who_may_write_a_source_needs_no_right_for_its_notes() {
 }
 
 #[test]
+fn partitions_of_a_source_are_looked_at_whatever_the_owner_may_see_of_the_extension() {
+    let (database, roles) = database_of("blind");
+    let (mut owner, mut admin) = (database.connect_as(&roles.owner), database.connect());
+    owner.run(
+        "CREATE TABLE parts (key text, day date) PARTITION BY LIST (key);
+         CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+         INSERT INTO parts VALUES ('a', '2024-12-01');
+         SELECT cumulate.create_table('parted', 'parts', 'day', '{key}', '{\"n\": \"count(*)\"}', start_date => '2024-12-01', time_zone => 'UTC');
+         SELECT cumulate.cumulate_day('parted', '2024-12-01')",
+    );
+    admin.run(
+        "REVOKE ALL ON SCHEMA cumulate FROM PUBLIC;
+         REVOKE ALL ON FUNCTION cumulate.partitions, cumulate.leaves FROM PUBLIC",
+    );
+    owner.run(
+        "CREATE TABLE parts_b PARTITION OF parts FOR VALUES IN ('b'); INSERT INTO parts VALUES ('b', '2024-12-01')",
+    );
+    admin.run("SELECT cumulate.apply_late('parted')");
+    assert_eq!(admin.lines("SELECT key FROM parted ORDER BY 1"), ["a", "b"]);
+}
+
+#[test]
 fn the_view_of_the_newest_snapshot_shows_no_more_than_its_table() {
     let (database, roles) = database_of("newest");
     let (mut owner, mut stranger) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
