@@ -19,7 +19,7 @@ use crate::pg::expression;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
 use crate::pg::spi::Statement;
-use crate::pg::table::{Table, ident, literal};
+use crate::pg::table::{Table, ident, literal, tree};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm};
 use pgrx::pg_sys::Oid;
@@ -202,14 +202,7 @@ fn drop_columns(table: &Table, columns: &[String]) {
 
 /// Takes both tables, with their partitions, at a moment when nobody uses them.
 fn lock_tables(definition: &Definition, name: &str, metric: &str) -> Result<(), Error> {
-    let tables: Vec<Oid> = Statement::new(
-        "SELECT relid::oid FROM pg_catalog.unnest(ARRAY[$1, $2]) WITH ORDINALITY AS root (oid, position)
-         CROSS JOIN LATERAL (SELECT root.oid::regclass AS relid
-                             UNION SELECT relid FROM cumulate.partitions(root.oid::regclass)) AS tree",
-    )
-    .bind(definition.daily.oid)
-    .bind(definition.target.oid)
-    .map(|row| row.get(0).unwrap_or(Oid::INVALID));
+    let tables: Vec<Oid> = [&definition.daily, &definition.target].iter().flat_map(|root| tree(root.oid)).collect();
     if lock::all_for_itself(&tables, guc::lock_timeout()) {
         return Ok(());
     }

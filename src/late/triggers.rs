@@ -3,7 +3,7 @@
 use crate::pg::identity::as_extension;
 use crate::pg::lock;
 use crate::pg::spi::Statement;
-use crate::pg::table::{Table, ident, literal};
+use crate::pg::table::{Table, ident, literal, tree};
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 
@@ -143,14 +143,7 @@ fn name(definition: i64, event: &str) -> String {
 
 /// A table with all its partitions.
 fn with_leaves(table: &Table) -> Vec<Table> {
-    let leaves = as_extension(|| {
-        Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
-            .bind(table.oid)
-            .map(|row| row.get::<Oid>(0))
-    });
-    let mut all = vec![table.clone()];
-    all.extend(leaves.into_iter().flatten().filter_map(Table::find));
-    all
+    tree(table.oid).into_iter().filter_map(Table::find).collect()
 }
 
 /// Whether a table is a partition below another.

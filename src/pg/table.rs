@@ -1,5 +1,6 @@
 //! What PostgreSQL's catalogs say of tables, columns and names.
 
+use super::identity::as_extension;
 use super::spi::Statement;
 use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};
@@ -214,6 +215,18 @@ pub fn role_name(role: Oid) -> String {
         let name = pg_sys::GetUserNameFromId(role, true);
         if name.is_null() { role.to_u32().to_string() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
     }
+}
+
+/// A table and all its partitions, from the top down; locks none of them.
+pub fn tree(root: Oid) -> Vec<Oid> {
+    let mut all = vec![root];
+    // Whoever asks need not be allowed to use our schema.
+    all.extend(as_extension(|| {
+        Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
+            .bind(root)
+            .map(|row| row.get(0).unwrap_or(Oid::INVALID))
+    }));
+    all
 }
 
 pub fn current_role() -> Oid {
