@@ -41,7 +41,7 @@ impl Late {
     }
 
     fn prepare(&self, client: &mut Client) {
-        let (keys, days, day) = (self.keys, self.days, self.day());
+        let (keys, days) = (self.keys, self.days);
         client.run(&format!(
             "CREATE TABLE events (product_id integer NOT NULL, event_type text NOT NULL, event_date date NOT NULL);
              CREATE TABLE rounds (name text PRIMARY KEY);
@@ -62,9 +62,8 @@ impl Late {
         client.run(&format!("CALL cumulate.backfill('counts', {FROM}, {FROM} + {days} - 1)"));
         for table in ["published", "sensible"] {
             client.run(&format!(
-                "INSERT INTO {table} SELECT * FROM counts WHERE snapshot_date BETWEEN {day} - 1 AND {day} + 6;
-                 INSERT INTO {table}_daily SELECT product_id, sell, return, reorder, snapshot_date FROM counts_daily
-                  WHERE snapshot_date BETWEEN {day} AND {day} + 6"
+                "INSERT INTO {table} SELECT * FROM counts;
+                 INSERT INTO {table}_daily SELECT product_id, sell, return, reorder, snapshot_date FROM counts_daily"
             ));
         }
         client.run("VACUUM ANALYZE");

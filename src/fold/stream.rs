@@ -7,7 +7,7 @@ use crate::pg::receiver::Row;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::{self, ident, type_sql};
 use crate::pg::value::{Image, Layout};
-use crate::rules::calendar::Day;
+use crate::rules::calendar::{Day, days, stretches};
 use pgrx::pg_sys::{Datum, Oid};
 
 /// What a row of the stream is.
@@ -146,9 +146,9 @@ impl<'a> Reading<'a> {
         let no_values = self.nulls(self.value_types.iter().cloned());
         let from = self.days_of(&self.definition.daily.sql(), self.daily.0, self.daily.1);
         branches.push(self.select(1, self.daily, &no_values, &metrics.join(", "), &from));
-        for days in crate::rules::calendar::stretches(self.stored.iter().copied()) {
-            let from = self.days_of(&target, days.0, days.1);
-            branches.push(self.select(2, days, &snapshot.join(", "), &no_metrics, &from));
+        for stretch in stretches(self.stored.iter().copied()) {
+            let from = self.days_of(&target, stretch.0, stretch.1);
+            branches.push(self.select(2, stretch, &snapshot.join(", "), &no_metrics, &from));
         }
         branches
     }
@@ -178,13 +178,13 @@ impl<'a> Reading<'a> {
         let lists: Vec<String> = (1..=keys.len()).map(|number| format!("pg_catalog.unnest(${number})")).collect();
         let names = table::idents(self.definition.keys.iter().map(|key| key.name.as_str()));
         let same: Vec<String> = self.definition.keys.iter().map(|key| key.equal("t.", "wanted.")).collect();
+        // Each day is named, so that days and key together are looked up in the index.
+        let named: Vec<String> = days(from, to).map(|day| format!("DATE '{day}'")).collect();
         format!(
             "FROM ROWS FROM ({}) AS wanted ({names})
-             CROSS JOIN pg_catalog.generate_series({}, {}) AS during (number)
-             JOIN {table} t ON t.{SNAPSHOT_DATE} = DATE '2000-01-01' + during.number AND {}",
+             JOIN {table} t ON t.{SNAPSHOT_DATE} = ANY (ARRAY[{}]::date[]) AND {}",
             lists.join(", "),
-            from.number(),
-            to.number(),
+            named.join(", "),
             same.join(" AND ")
         )
     }
