@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::stream::{KeyArrays, key_arrays};
 use crate::pg::activity;
-use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
 use crate::pg::compare::Order;
 use crate::pg::identity;
 use crate::pg::memory::Arena;
@@ -20,7 +19,8 @@ use crate::pg::value::{Image, Layout};
 use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
 use crate::sink::changes::{Change, RowKey, RowWriter};
-use crate::sink::{column_types, suitable};
+use crate::sink::column_types;
+use crate::sink::inserter::Inserter;
 use pgrx::pg_sys::{Datum, Oid};
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
@@ -132,80 +132,40 @@ fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Resul
     let mut writer = Filler::open(definition);
     let sql = format!("{} ORDER BY \"?day\", {}", aggregate_sql(definition, from, to), definition.key_list(""));
     let mut ticker = Ticker::default();
-    Statement::new(&sql).serial_if(writer.needs_serial_query()).each(|row| {
+    Statement::new(&sql).serial_if(writer.inserter.needs_serial_query()).each(|row| {
         ticker.tick();
         let keyed = is_keyed(definition, &row);
         tally.add(row_day(&row), source_rows(definition, &row), keyed);
         if keyed { writer.write(&row) } else { Ok(()) }
     })?;
-    writer.finish();
+    writer.inserter.finish();
     // The daily table may be the source of another table.
     notes::note_days(definition.daily.oid, from, to);
     Ok(())
 }
 
-/// Writes new daily rows, straight into the table where that is right.
+/// Writes new daily rows.
 struct Filler {
     layouts: Vec<Layout>,
-    keys: usize,
-    way: Way,
-}
-
-enum Way {
-    Bulk { writer: BulkWriter, places: Vec<usize> },
-    Sql(Box<RowWriter>),
+    inserter: Inserter,
 }
 
 impl Filler {
     fn open(definition: &Definition) -> Self {
         let mut names = definition.keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
         names.extend(definition.daily_columns());
-        let columns = definition.daily.columns();
-        let layouts = column_types(&columns, &names).into_iter().map(Layout::of).collect();
+        let layouts = column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect();
         names.push(SNAPSHOT_DATE.to_owned());
-        let way = if suitable::for_direct_write(definition.daily.oid, &names) {
-            prepare_to_write();
-            let places = crate::sink::places_in(definition.daily.oid, &names);
-            Way::Bulk { writer: BulkWriter::open(definition.daily.oid, TableState::InUse), places }
-        } else {
-            Way::Sql(Box::new(RowWriter::new(definition, &definition.daily, definition.daily_columns())))
-        };
-        Filler { layouts, keys: definition.keys.len(), way }
-    }
-
-    fn needs_serial_query(&self) -> bool {
-        matches!(self.way, Way::Sql(_))
+        Filler { layouts, inserter: Inserter::open(&definition.daily, &names) }
     }
 
     fn write(&mut self, row: &Row) -> Result<(), Error> {
-        let day = row_day(row);
-        let layouts = &self.layouts;
-        match &mut self.way {
-            Way::Bulk { writer, places } => writer.push(|values, nulls| {
-                for (index, place) in places.iter().enumerate() {
-                    let value = match layouts.get(index) {
-                        Some(layout) => row.datum(FIRST_KEY + index).map(|value| layout.copy(value)),
-                        None => Some(Datum::from(day.number())),
-                    };
-                    nulls[*place] = value.is_none();
-                    values[*place] = value.unwrap_or(Datum::null());
-                }
-                Ok(())
-            }),
-            Way::Sql(writer) => {
-                let value = |index| row.datum(FIRST_KEY + index);
-                let keys: Vec<Datum> = (0..self.keys).filter_map(value).collect();
-                let metrics: Vec<Option<Datum>> = (self.keys..layouts.len()).map(value).collect();
-                writer.bring(&RowKey { day, keys: &keys }, None, Some(&metrics));
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(self) {
-        if let Way::Bulk { writer, .. } = self.way {
-            writer.finish();
-        }
+        let layouts = self.layouts.iter().enumerate();
+        self.inserter.write(|values| {
+            values.extend(layouts.map(|(index, layout)| row.datum(FIRST_KEY + index).map(|value| layout.copy(value))));
+            values.push(Some(Datum::from(row_day(row).number())));
+            Ok(())
+        })
     }
 }
 
@@ -254,6 +214,7 @@ fn compare(
         Ok(())
     })?;
     pair.finish(changes);
+    pair.writer.settle();
     Ok(())
 }
 

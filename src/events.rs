@@ -2,14 +2,13 @@
 
 use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::bulk::{BulkWriter, TableState};
 use crate::pg::memory::Arena;
-use crate::pg::spi::{Param, Prepared};
-use crate::pg::table::{self, Column, Table, ident};
+use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::events::{Event, EventType, Plan, Profile, generate};
 use crate::scheduler;
-use crate::sink::{column_types, places_in, suitable};
+use crate::sink::column_types;
+use crate::sink::inserter::Inserter;
 use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
 
@@ -46,9 +45,9 @@ pub fn write(order: Order) -> Result<i64, Error> {
     };
     let mut writer = Writer::open(&table);
     for event in generate(plan) {
-        writer.write(order.from, &event);
+        writer.write(order.from, &event)?;
     }
-    writer.finish();
+    writer.inserter.finish();
     notes::note_days(order.table, order.from, order.to);
     scheduler::wake_at_commit();
     Ok(order.events)
@@ -93,17 +92,13 @@ fn event_table(oid: Oid) -> Result<Table, Error> {
     Ok(table)
 }
 
-/// Straight into the table where that is right, else through INSERT.
 struct Writer {
-    way: Way,
+    inserter: Inserter,
+    /// Of the identity column, where the rows do not go through INSERT.
+    sequence: Option<Oid>,
     /// Text values of the event types.
     names: [Datum; 3],
     _arena: Arena,
-}
-
-enum Way {
-    Bulk { writer: BulkWriter, places: Vec<usize>, identity: Option<(usize, Oid)> },
-    Sql { insert: Prepared, arena: Arena },
 }
 
 impl Writer {
@@ -111,76 +106,43 @@ impl Writer {
         let arena = Arena::new();
         let name = |kind: EventType| arena.enter(|| kind.as_str().into_datum()).unwrap_or(Datum::null());
         let names = [EventType::Sell, EventType::Return, EventType::Reorder].map(name);
-        Writer { way: Way::choose(table), names, _arena: arena }
+        let (inserter, sequence) = open_inserter(table);
+        Writer { inserter, sequence, names, _arena: arena }
     }
 
-    fn write(&mut self, from: Day, event: &Event) {
+    fn write(&mut self, from: Day, event: &Event) -> Result<(), Error> {
         let name = match event.event_type {
             EventType::Sell => self.names[0],
             EventType::Return => self.names[1],
             EventType::Reorder => self.names[2],
         };
-        let row = [Datum::from(event.product_id as i32), name, Datum::from(from.plus(event.day as i32).number())];
-        match &mut self.way {
-            Way::Bulk { writer, places, identity } => {
-                let filled: Result<(), Error> = writer.push(|values, nulls| {
-                    for (value, place) in row.iter().zip(places) {
-                        values[*place] = *value;
-                        nulls[*place] = false;
-                    }
-                    if let Some((place, sequence)) = identity {
-                        values[*place] = Datum::from(table::next_value(*sequence));
-                        nulls[*place] = false;
-                    }
-                    Ok(())
-                });
-                debug_assert!(filled.is_ok());
-            }
-            Way::Sql { insert, arena } => {
-                let types = [pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::DATEOID];
-                let params = [0, 1, 2].map(|index| Param { oid: types[index], value: Some(row[index]) });
-                arena.enter(|| insert.run(&params));
-                arena.reset();
-            }
-        }
-    }
-
-    fn finish(self) {
-        if let Way::Bulk { writer, .. } = self.way {
-            writer.finish();
-        }
+        let day = from.plus(event.day as i32);
+        let sequence = self.sequence;
+        self.inserter.write(|row| {
+            row.extend([Datum::from(event.product_id as i32), name, Datum::from(day.number())].map(Some));
+            row.extend(sequence.map(|sequence| Some(Datum::from(table::next_value(sequence)))));
+            Ok(())
+        })
     }
 }
 
-impl Way {
-    fn choose(table: &Table) -> Self {
-        let mut names: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
-        let columns = table.columns();
-        let identity = columns.iter().find_map(|column| identity_sequence(table, column));
-        if let Some((column, _)) = &identity {
-            names.push(column.name.clone());
-        }
-        // A partition's bounds are the executor's to check.
-        if table.kind == 'r' && !table.is_partition && suitable::for_direct_write(table.oid, &names) {
-            let places = places_in(table.oid, &names);
-            let identity = identity.map(|(column, sequence)| ((column.number - 1) as usize, sequence));
-            return Way::Bulk {
-                writer: BulkWriter::open(table.oid, TableState::InUse),
-                places: places[..3].to_vec(),
-                identity,
-            };
-        }
-        let columns: Vec<String> = COLUMNS.iter().map(|name| ident(name)).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ($1, $2, $3)", table.sql(), columns.join(", "));
-        let types = [pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::DATEOID];
-        Way::Sql { insert: Prepared::new(&sql, &types), arena: Arena::new() }
+/// Takes product, type and date, and the next value of the sequence where there is one.
+fn open_inserter(table: &Table) -> (Inserter, Option<Oid>) {
+    let columns = COLUMNS.map(str::to_owned).to_vec();
+    let identity = table.columns().into_iter().find_map(|column| identity_sequence(table, column));
+    let mut numbered = columns.clone();
+    numbered.extend(identity.iter().map(|(column, _)| column.name.clone()));
+    let direct = if table.is_partition { None } else { Inserter::direct(table, &numbered) };
+    match direct {
+        Some(inserter) => (inserter, identity.map(|(_, sequence)| sequence)),
+        None => (Inserter::sql(table, &columns), None),
     }
 }
 
 /// The bigint identity column's sequence: the one default that the bulk writer fills itself.
-fn identity_sequence(table: &Table, column: &Column) -> Option<(Column, Oid)> {
+fn identity_sequence(table: &Table, column: Column) -> Option<(Column, Oid)> {
     if column.type_oid != pg_sys::INT8OID || !column.computed {
         return None;
     }
-    table::identity_sequence(table.oid, column.number).map(|sequence| (column.clone(), sequence))
+    table::identity_sequence(table.oid, column.number).map(|sequence| (column, sequence))
 }

@@ -81,5 +81,6 @@ fn fill_snapshots(definition: &Definition, start: Day) -> Result<i64, Error> {
         }
         Ok(())
     })?;
+    writers.settle();
     Ok(rows)
 }

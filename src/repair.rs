@@ -135,6 +135,7 @@ impl<'a> Repair<'a> {
             }
             Ok(())
         })?;
+        self.writers.settle();
         Ok(unlike)
     }
 

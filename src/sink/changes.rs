@@ -1,6 +1,7 @@
 //! Rows of a table brought to what they should be: inserted, updated or deleted one by one, and only where they differ.
 
-use super::column_types;
+use super::inserter::Inserter;
+use super::{column_types, suitable};
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Key};
 use crate::pg::array;
@@ -21,12 +22,15 @@ pub enum Change {
 
 /// Compares and writes rows of one table, whose key is the day and the key columns.
 pub struct RowWriter {
-    sql: String,
+    table: Table,
     keys: Vec<Key>,
     values: Vec<String>,
     types: Vec<Oid>,
+    layouts: Vec<Layout>,
     likeness: Vec<Likeness>,
-    insert: Option<Prepared>,
+    /// Whether the rows are known to fit into the bounds of the table, a partition.
+    within_bounds: bool,
+    insert: Option<Inserter>,
     update: Option<Prepared>,
     delete: Option<Prepared>,
 }
@@ -41,21 +45,33 @@ impl RowWriter {
     /// A writer for a table with these value columns.
     pub fn new(definition: &Definition, table: &Table, values: Vec<String>) -> Self {
         super::fire_constraints_now(table.oid);
-        let mut names: Vec<String> = vec![SNAPSHOT_DATE.to_owned()];
-        names.extend(definition.keys.iter().map(|key| key.name.clone()));
-        names.extend(values.iter().cloned());
-        let types = column_types(&table.columns(), &names);
-        let likeness = types[1 + definition.keys.len()..].iter().map(|oid| Likeness::of(*oid)).collect();
-        RowWriter {
-            sql: table.sql(),
+        let mut writer = RowWriter {
+            table: table.clone(),
             keys: definition.keys.clone(),
             values,
-            types,
-            likeness,
+            types: Vec::new(),
+            layouts: Vec::new(),
+            likeness: Vec::new(),
+            within_bounds: false,
             insert: None,
             update: None,
             delete: None,
-        }
+        };
+        writer.types = column_types(&table.columns(), &writer.columns());
+        writer.layouts = writer.types.iter().map(|oid| Layout::of(*oid)).collect();
+        writer.likeness = writer.types[1 + writer.keys.len()..].iter().map(|oid| Likeness::of(*oid)).collect();
+        writer
+    }
+
+    /// For a partition of the days that its rows are of.
+    pub fn within_bounds(self) -> Self {
+        RowWriter { within_bounds: true, ..self }
+    }
+
+    /// Day, keys and values.
+    fn columns(&self) -> Vec<String> {
+        let keys = self.keys.iter().map(|key| key.name.clone());
+        std::iter::once(SNAPSHOT_DATE.to_owned()).chain(keys).chain(self.values.iter().cloned()).collect()
     }
 
     /// Brings one row from what is stored to what is expected.
@@ -68,10 +84,7 @@ impl RowWriter {
         match (stored, expected) {
             (None, None) => Change::None,
             (None, Some(values)) => {
-                let known = self.insert.take();
-                let statement = known.unwrap_or_else(|| Prepared::new(&self.insert_sql(), &self.types));
-                statement.run(&self.params(key, values));
-                self.insert = Some(statement);
+                self.insert(key, values);
                 Change::Inserted
             }
             (Some(_), None) => {
@@ -95,6 +108,35 @@ impl RowWriter {
         }
     }
 
+    fn insert(&mut self, key: &RowKey, values: &[Option<Datum>]) {
+        let mut inserter = self.insert.take().unwrap_or_else(|| self.inserter());
+        let layouts = self.layouts.iter();
+        let written = inserter.write(|row| {
+            let all = Self::row(key, values).zip(layouts);
+            row.extend(all.map(|(value, layout)| value.map(|value| layout.copy(value))));
+            Ok(())
+        });
+        debug_assert!(written.is_ok());
+        self.insert = Some(inserter);
+    }
+
+    fn inserter(&self) -> Inserter {
+        let (table, columns) = (&self.table, self.columns());
+        // Where the table is the source of another, triggers note the rows.
+        if suitable::is_noted(table.oid) {
+            return Inserter::sql(table, &columns);
+        }
+        let direct = if self.within_bounds { Inserter::direct(table, &columns) } else { None };
+        direct.unwrap_or_else(|| Inserter::open(table, &columns))
+    }
+
+    /// Writes what is left: no statement sees all new rows before.
+    pub fn settle(&mut self) {
+        if let Some(inserter) = self.insert.take() {
+            inserter.finish();
+        }
+    }
+
     fn agree(&self, stored: &[Option<Datum>], expected: &[Option<Datum>]) -> bool {
         self.likeness.iter().zip(stored.iter().zip(expected)).all(|(likeness, values)| match values {
             (None, None) => true,
@@ -103,11 +145,13 @@ impl RowWriter {
         })
     }
 
-    fn params(&self, key: &RowKey, values: &[Option<Datum>]) -> Vec<Param> {
+    fn row<'r>(key: &'r RowKey, values: &'r [Option<Datum>]) -> impl Iterator<Item = Option<Datum>> + 'r {
         let day = std::iter::once(Some(Datum::from(key.day.number())));
-        let keys = key.keys.iter().map(|datum| Some(*datum));
-        let all = day.chain(keys).chain(values.iter().copied());
-        all.zip(&self.types).map(|(value, oid)| Param { oid: *oid, value }).collect()
+        day.chain(key.keys.iter().copied().map(Some)).chain(values.iter().copied())
+    }
+
+    fn params(&self, key: &RowKey, values: &[Option<Datum>]) -> Vec<Param> {
+        Self::row(key, values).zip(&self.types).map(|(value, oid)| Param { oid: *oid, value }).collect()
     }
 
     /// Day and key columns against the first parameters.
@@ -117,25 +161,15 @@ impl RowWriter {
         format!("t.{SNAPSHOT_DATE} = $1{}", same.collect::<String>())
     }
 
-    fn insert_sql(&self) -> String {
-        let keys = self.keys.iter().map(|key| ident(&key.name));
-        let names: Vec<String> = std::iter::once(SNAPSHOT_DATE.to_owned())
-            .chain(keys)
-            .chain(self.values.iter().map(|name| ident(name)))
-            .collect();
-        let numbers: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
-        format!("INSERT INTO {} ({}) VALUES ({})", self.sql, names.join(", "), numbers.join(", "))
-    }
-
     fn delete_sql(&self) -> String {
-        format!("DELETE FROM {} AS t WHERE {}", self.sql, self.condition())
+        format!("DELETE FROM {} AS t WHERE {}", self.table.sql(), self.condition())
     }
 
     fn update_sql(&self) -> String {
         let first = self.keys.len() + 2;
         let values = self.values.iter().enumerate();
         let set: Vec<String> = values.map(|(index, name)| format!("{} = ${}", ident(name), first + index)).collect();
-        format!("UPDATE {} AS t SET {} WHERE {}", self.sql, set.join(", "), self.condition())
+        format!("UPDATE {} AS t SET {} WHERE {}", self.table.sql(), set.join(", "), self.condition())
     }
 }
 

@@ -25,7 +25,15 @@ impl<'a> LeafWriters<'a> {
     pub fn of_day(&mut self, day: Day) -> &mut RowWriter {
         let table = self.leaves.of_day(day);
         let definition = self.definition;
-        self.writers.entry(table.oid).or_insert_with(|| RowWriter::new(definition, table, definition.value_columns()))
+        self.writers.entry(table.oid).or_insert_with(|| {
+            let writer = RowWriter::new(definition, table, definition.value_columns());
+            if table.oid == definition.target.oid { writer } else { writer.within_bounds() }
+        })
+    }
+
+    /// Writes what is left of new rows.
+    pub fn settle(&mut self) {
+        self.writers.values_mut().for_each(RowWriter::settle);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where snapshot rows go: straight into the table where that is right, else through INSERT. Both give the same rows.
 
 pub mod changes;
+pub mod inserter;
 pub mod leaves;
 mod partitions;
 pub mod suitable;
@@ -9,11 +10,11 @@ use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::bulk::{BulkWriter, prepare_to_write};
-use crate::pg::memory::Arena;
-use crate::pg::spi::{Param, Prepared, Statement};
-use crate::pg::table::{Column, Table, ident};
+use crate::pg::bulk::prepare_to_write;
+use crate::pg::spi::Statement;
+use crate::pg::table::{Column, Table};
 use crate::rules::calendar::Day;
+use inserter::{Inserter, RowValues};
 use partitions::Partitions;
 use pgrx::pg_sys::{Datum, Oid};
 use std::collections::{HashMap, HashSet};
@@ -29,15 +30,13 @@ pub struct Sink {
 
 enum Kind {
     Bulk {
-        writer: Option<LeafWriter>,
+        /// Of one partition, or of the whole table, and the days that it takes.
+        writer: Option<(Inserter, (Day, Day))>,
         /// Where each value goes, by table: looked up before the query, which may be parallel.
         places: HashMap<Oid, Vec<usize>>,
     },
-    Sql(SqlWriter),
+    Sql(Inserter),
 }
-
-/// What a row is made of, in the order keys, arrays and totals; the day is added by the sink.
-pub type RowValues = Vec<Option<Datum>>;
 
 impl Sink {
     /// Makes ready for the snapshots of these days, ascending: their partitions are made where they are missing.
@@ -54,7 +53,7 @@ impl Sink {
             Kind::Bulk { writer: None, places }
         } else {
             partitions.attach();
-            Kind::Sql(SqlWriter::new(&definition.target, &columns))
+            Kind::Sql(Inserter::sql(&definition.target, &columns))
         };
         let days = days.first().copied().zip(days.last().copied());
         Sink { kind, partitions, rows: 0, target: definition.target.oid, days }
@@ -65,24 +64,32 @@ impl Sink {
         matches!(self.kind, Kind::Sql(_))
     }
 
-    /// Writes one row of the snapshot of `day`; `fill` makes its values in memory that lives until they are written.
+    /// Writes one row of the snapshot of `day`: keys, arrays and totals, made by `fill` in memory that lives until they
+    /// are written.
     pub fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
         self.rows += 1;
-        match &mut self.kind {
-            Kind::Sql(writer) => writer.write(day, fill),
-            Kind::Bulk { writer, places } => {
-                if writer.as_ref().is_none_or(|leaf| !leaf.takes(day)) {
-                    if let Some(full) = writer.take() {
-                        full.bulk.finish();
-                    }
-                    let (table, days) = self.partitions.leaf(day);
-                    let places = places.get(&table).cloned().unwrap_or_default();
-                    let bulk = BulkWriter::open(table, self.partitions.state_of(day));
-                    *writer = Some(LeafWriter { bulk, days, places, values: Vec::new() });
-                }
-                writer.as_mut().map_or(Ok(()), |leaf| leaf.write(day, fill))
-            }
+        self.inserter(day).write(|row| {
+            fill(row)?;
+            row.push(Some(Datum::from(day.number())));
+            Ok(())
+        })
+    }
+
+    fn inserter(&mut self, day: Day) -> &mut Inserter {
+        let (writer, places) = match &mut self.kind {
+            Kind::Sql(inserter) => return inserter,
+            Kind::Bulk { writer, places } => (writer, places),
+        };
+        let full = writer.take_if(|(_, (first, last))| !(*first..=*last).contains(&day));
+        if let Some((inserter, _)) = full {
+            inserter.finish();
         }
+        let (inserter, _) = writer.get_or_insert_with(|| {
+            let (table, days) = self.partitions.leaf(day);
+            let places = places.get(&table).cloned().unwrap_or_default();
+            (Inserter::bulk(table, places, self.partitions.state_of(day)), days)
+        });
+        inserter
     }
 
     /// The partition that has all rows of a day and no others, where there is one.
@@ -99,9 +106,9 @@ impl Sink {
     /// Takes back what has been written.
     pub fn start_again(&mut self) {
         if let Kind::Bulk { writer, .. } = &mut self.kind
-            && let Some(leaf) = writer.take()
+            && let Some((inserter, _)) = writer.take()
         {
-            leaf.bulk.finish();
+            inserter.finish();
         }
         self.partitions.empty();
         self.rows = 0;
@@ -115,8 +122,8 @@ impl Sink {
     /// Writes what is left and attaches the partitions that were made.
     pub fn finish(self) {
         if let Kind::Bulk { writer, .. } = self.kind {
-            if let Some(leaf) = writer {
-                leaf.bulk.finish();
+            if let Some((inserter, _)) = writer {
+                inserter.finish();
             }
             self.partitions.attach();
             // The table may be the source of another.
@@ -124,37 +131,6 @@ impl Sink {
                 notes::note_days(self.target, first, last);
             }
         }
-    }
-}
-
-/// The bulk writer of one partition, or of the whole table.
-struct LeafWriter {
-    bulk: BulkWriter,
-    days: (Day, Day),
-    /// Where each value goes.
-    places: Vec<usize>,
-    values: RowValues,
-}
-
-impl LeafWriter {
-    fn takes(&self, day: Day) -> bool {
-        (self.days.0..=self.days.1).contains(&day)
-    }
-
-    fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
-        let (places, row) = (&self.places, &mut self.values);
-        self.bulk.push(|values, nulls| {
-            row.clear();
-            fill(row)?;
-            row.push(Some(Datum::from(day.number())));
-            for (value, place) in row.iter().zip(places) {
-                if let Some(value) = value {
-                    values[*place] = *value;
-                    nulls[*place] = false;
-                }
-            }
-            Ok(())
-        })
     }
 }
 
@@ -174,37 +150,6 @@ pub fn places_in(table: Oid, columns: &[String]) -> Vec<usize> {
     let present = Table::find(table).map(|table| table.columns()).unwrap_or_default();
     let place = |name: &String| present.iter().find(|column| column.name == *name).map_or(0, |column| column.number);
     columns.iter().map(|name| (place(name).max(1) - 1) as usize).collect()
-}
-
-/// INSERT, row by row: for tables with triggers, rules, row security, generated columns, and foreign ones.
-struct SqlWriter {
-    insert: Prepared,
-    types: Vec<Oid>,
-    arena: Arena,
-    values: RowValues,
-}
-
-impl SqlWriter {
-    fn new(target: &Table, columns: &[String]) -> Self {
-        fire_constraints_now(target.oid);
-        let types = column_types(&target.columns(), columns);
-        let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
-        let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ({})", target.sql(), names.join(", "), numbers.join(", "));
-        SqlWriter { insert: Prepared::new(&sql, &types), types, arena: Arena::new(), values: Vec::new() }
-    }
-
-    fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
-        let row = &mut self.values;
-        row.clear();
-        self.arena.enter(|| fill(row))?;
-        row.push(Some(Datum::from(day.number())));
-        let params: Vec<Param> =
-            row.iter().zip(&self.types).map(|(value, oid)| Param { oid: *oid, value: *value }).collect();
-        self.insert.run(&params);
-        self.arena.reset();
-        Ok(())
-    }
 }
 
 /// The types of named columns.

@@ -23,3 +23,13 @@ pub fn for_direct_write(table: Oid, columns: &[String]) -> bool {
     .bind(columns.to_vec())
     .exists()
 }
+
+/// Whether our own triggers note what is written to a table.
+pub fn is_noted(table: Oid) -> bool {
+    Statement::new(
+        "SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+         WHERE t.tgrelid = $1 AND p.proname = 'note_late' AND p.pronamespace = 'cumulate'::regnamespace",
+    )
+    .bind(table)
+    .exists()
+}

@@ -122,3 +122,24 @@ fn more_changed_keys_than_are_remembered_are_repaired_all_the_same() {
         "INSERT INTO visit SELECT 'page ' || n, DATE '2024-05-21' + n / 25001 * 8 FROM generate_series(0, 50000) n";
     assert_eq!(assert_touches_only_what_differs(&mut client, "visits", "page", change), 10 * 25_001 + 2 * 25_000);
 }
+
+#[test]
+fn new_rows_of_a_repair_are_late_changes_where_their_table_is_the_source_of_another() {
+    let (_database, mut client) = visits(false);
+    for (name, source) in [("pages", "visits_daily"), ("rows", "visits")] {
+        client.run(&format!(
+            "SELECT cumulate.create_table('{name}', '{source}', 'snapshot_date', '{{page}}', '{{\"n\": \"count(*)\"}}',
+                                          start_date => '2024-05-01', time_zone => 'UTC');
+             SELECT cumulate.cumulate_range('{name}', '2024-05-01', '2024-05-30')"
+        ));
+    }
+    client.run("INSERT INTO visit VALUES ('late', '2024-05-15')");
+    assert_eq!(client.value::<i64>("SELECT cumulate.apply_late('visits')"), 16);
+    let noted =
+        client.lines("SELECT DISTINCT target::text, day FROM cumulate.note WHERE day IS NOT NULL ORDER BY 1, 2");
+    assert_eq!(noted.len(), 1 + 16, "a row of the daily table and 16 snapshots: {noted:?}");
+    for name in ["pages", "rows"] {
+        assert_eq!(client.value::<i64>(&format!("SELECT cumulate.apply_late('{name}')")), 16);
+        assert_eq!(client.lines(&format!("SELECT * FROM cumulate.verify('{name}')")), Vec::<String>::new());
+    }
+}

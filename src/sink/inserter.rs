@@ -1,0 +1,94 @@
+//! New rows of one table: straight into it where that is right, else through INSERT. Both give the same rows.
+
+use super::{column_types, fire_constraints_now, places_in, suitable};
+use crate::error::Error;
+use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
+use crate::pg::memory::Arena;
+use crate::pg::spi::{Param, Prepared};
+use crate::pg::table::{Table, ident};
+use pgrx::pg_sys::{Datum, Oid};
+
+/// Takes rows, values in the order of the columns that it was made for.
+pub struct Inserter {
+    way: Way,
+    row: RowValues,
+}
+
+/// The values of a row.
+pub type RowValues = Vec<Option<Datum>>;
+
+enum Way {
+    Bulk { writer: BulkWriter, places: Vec<usize> },
+    Sql { insert: Prepared, types: Vec<Oid>, arena: Arena },
+}
+
+impl Inserter {
+    /// For rows of these columns. A partition's bounds are left to INSERT to check.
+    pub fn open(table: &Table, columns: &[String]) -> Self {
+        let direct = if table.is_partition { None } else { Self::direct(table, columns) };
+        direct.unwrap_or_else(|| Self::sql(table, columns))
+    }
+
+    /// Straight into the table, where an INSERT of these columns would do nothing else. If it is a partition, the rows
+    /// must fit into its bounds.
+    pub fn direct(table: &Table, columns: &[String]) -> Option<Self> {
+        (table.kind == 'r' && suitable::for_direct_write(table.oid, columns)).then(|| {
+            prepare_to_write();
+            Self::bulk(table.oid, places_in(table.oid, columns), TableState::InUse)
+        })
+    }
+
+    /// Straight into a table where that is known to be right; `places` as [`places_in`] has them.
+    pub fn bulk(table: Oid, places: Vec<usize>, state: TableState) -> Self {
+        Inserter { way: Way::Bulk { writer: BulkWriter::open(table, state), places }, row: Vec::new() }
+    }
+
+    /// Through INSERT: for tables with triggers, rules, row security, generated columns, and foreign ones.
+    pub fn sql(table: &Table, columns: &[String]) -> Self {
+        fire_constraints_now(table.oid);
+        let types = column_types(&table.columns(), columns);
+        let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
+        let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
+        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.sql(), names.join(", "), numbers.join(", "));
+        let insert = Prepared::new(&sql, &types);
+        Inserter { way: Way::Sql { insert, types, arena: Arena::new() }, row: Vec::new() }
+    }
+
+    /// Whether the query that the rows come from must not use parallel workers.
+    pub fn needs_serial_query(&self) -> bool {
+        matches!(self.way, Way::Sql { .. })
+    }
+
+    /// Writes one row; `fill` makes its values, in memory that lives until they are written.
+    pub fn write(&mut self, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
+        let row = &mut self.row;
+        row.clear();
+        match &mut self.way {
+            Way::Bulk { writer, places } => writer.push(|values, nulls| {
+                fill(row)?;
+                for (value, place) in row.iter().zip(places) {
+                    if let Some(value) = value {
+                        values[*place] = *value;
+                        nulls[*place] = false;
+                    }
+                }
+                Ok(())
+            }),
+            Way::Sql { insert, types, arena } => {
+                arena.enter(|| fill(row))?;
+                let params: Vec<Param> =
+                    row.iter().zip(types).map(|(value, oid)| Param { oid: *oid, value: *value }).collect();
+                insert.run(&params);
+                arena.reset();
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what is left.
+    pub fn finish(self) {
+        if let Way::Bulk { writer, .. } = self.way {
+            writer.finish();
+        }
+    }
+}
