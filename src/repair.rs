@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 /// Past this many changed keys they are not remembered any more: all keys are compared instead.
 const MOST_KEYS: usize = 50_000;
 
+/// Snapshots that some keys are looked up in by one statement: each may be a partition of its own.
+const MOST_DAYS: i32 = 64;
+
 /// What changed in the daily table.
 #[derive(Default)]
 pub struct Changes {
@@ -96,20 +99,28 @@ impl<'a> Repair<'a> {
     /// Follows changed keys from their first changed day on, as far as their rows differ.
     fn follow(&mut self, mut keys: Option<Vec<Vec<Image>>>, first: Day, last: Day) -> Result<(), Error> {
         let window = self.definition.window() as i32;
-        let (mut from, mut to) = (first, last.plus(window - 1));
+        // Up to this day any row may differ.
+        let settled = last.plus(window - 1);
+        let (mut from, mut to) = (first, settled);
         let mut stride = window.max(32);
         while from <= self.newest {
+            if keys.is_some() {
+                to = to.min(from.plus(MOST_DAYS - 1));
+            }
             let snapshots = ledger::snapshots(self.definition.target.oid, from, Some(to));
-            if !snapshots.is_empty() {
-                let unlike = self.pass(keys.as_deref(), &snapshots)?;
-                if self.definition.expire_idle || unlike.is_empty() {
-                    return Ok(());
-                }
-                keys = Some(unlike).filter(|unlike| unlike.len() <= MOST_KEYS);
-            } else if self.definition.expire_idle {
+            let unlike = if snapshots.is_empty() { None } else { Some(self.pass(keys.as_deref(), &snapshots)?) };
+            from = to.plus(1);
+            if to < settled {
+                to = settled;
+                continue;
+            }
+            if self.definition.expire_idle || unlike.as_ref().is_some_and(Vec::is_empty) {
                 return Ok(());
             }
-            (from, to) = (to.plus(1), to.plus(stride));
+            if let Some(unlike) = unlike {
+                keys = Some(unlike).filter(|unlike| unlike.len() <= MOST_KEYS);
+            }
+            to = to.plus(stride);
             stride = stride.saturating_mul(2);
         }
         Ok(())

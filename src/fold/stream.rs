@@ -1,13 +1,13 @@
 //! The rows that the fold reads: a base snapshot, the daily rows after it and, for a repair, the stored snapshots.
 
-use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::{Definition, PartitionBy};
 use crate::pg::array;
 use crate::pg::receiver::Row;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::{self, ident, type_sql};
 use crate::pg::value::{Image, Layout};
-use crate::rules::calendar::{Day, days, stretches};
+use crate::rules::calendar::{Day, days, stretches_of};
 use pgrx::pg_sys::{Datum, Oid};
 
 /// What a row of the stream is.
@@ -48,6 +48,9 @@ pub struct Columns {
 }
 
 const FIRST_KEY: usize = 2;
+
+/// Days that a condition names; more are a range.
+const MOST_NAMED: i32 = 128;
 
 impl Columns {
     pub fn kind(self, row: &Row) -> Kind {
@@ -146,11 +149,22 @@ impl<'a> Reading<'a> {
         let no_values = self.nulls(self.value_types.iter().cloned());
         let from = self.days_of(&self.definition.daily.sql(), self.daily.0, self.daily.1);
         branches.push(self.select(1, self.daily, &no_values, &metrics.join(", "), &from));
-        for stretch in stretches(self.stored.iter().copied()) {
+        for stretch in self.stored_stretches() {
             let from = self.days_of(&target, stretch.0, stretch.1);
             branches.push(self.select(2, stretch, &snapshot.join(", "), &no_metrics, &from));
         }
         branches
+    }
+
+    /// Of some keys cut as the table is, so that each part is looked up in its own partition.
+    fn stored_stretches(&self) -> Vec<(Day, Day)> {
+        let partition_by = self.definition.partition_by;
+        stretches_of(self.stored.iter().copied(), |left, right| match partition_by {
+            _ if self.keys.is_none() => true,
+            PartitionBy::Month => left.month_start() == right.month_start(),
+            PartitionBy::Day => false,
+            PartitionBy::None => true,
+        })
     }
 
     fn select(&self, kind: u8, (first, last): (Day, Day), values: &str, metrics: &str, from: &str) -> String {
@@ -167,24 +181,23 @@ impl<'a> Reading<'a> {
 
     /// FROM and WHERE for the rows of a table in a range of days, of the wanted keys.
     fn days_of(&self, table: &str, from: Day, to: Day) -> String {
-        let Some(keys) = self.keys else {
-            let range = if from == to {
-                format!("t.{SNAPSHOT_DATE} = DATE '{from}'")
-            } else {
-                format!("t.{SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}'")
-            };
-            return format!("FROM {table} t WHERE {range}");
+        let count = to.since(from) + 1;
+        let range = match self.keys {
+            _ if count == 1 => format!("t.{SNAPSHOT_DATE} = DATE '{from}'"),
+            // Named one by one, days and key together are looked up in the index.
+            Some(_) if count <= MOST_NAMED => {
+                let named: Vec<String> = days(from, to).map(|day| format!("DATE '{day}'")).collect();
+                format!("t.{SNAPSHOT_DATE} = ANY (ARRAY[{}])", named.join(", "))
+            }
+            _ => format!("t.{SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}'"),
         };
+        let Some(keys) = self.keys else { return format!("FROM {table} t WHERE {range}") };
         let lists: Vec<String> = (1..=keys.len()).map(|number| format!("pg_catalog.unnest(${number})")).collect();
         let names = table::idents(self.definition.keys.iter().map(|key| key.name.as_str()));
         let same: Vec<String> = self.definition.keys.iter().map(|key| key.equal("t.", "wanted.")).collect();
-        // Each day is named, so that days and key together are looked up in the index.
-        let named: Vec<String> = days(from, to).map(|day| format!("DATE '{day}'")).collect();
         format!(
-            "FROM ROWS FROM ({}) AS wanted ({names})
-             JOIN {table} t ON t.{SNAPSHOT_DATE} = ANY (ARRAY[{}]::date[]) AND {}",
+            "FROM ROWS FROM ({}) AS wanted ({names}) JOIN {table} t ON {range} AND {}",
             lists.join(", "),
-            named.join(", "),
             same.join(" AND ")
         )
     }

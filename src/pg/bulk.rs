@@ -6,6 +6,8 @@ use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Rows held before they are written, as COPY has it: enough to fill pages, few enough to stay in the cache.
 const BATCH_ROWS: usize = 200;
+/// And that many bytes, for wide rows.
+const BATCH_BYTES: usize = 128 << 10;
 
 /// Writes rows into one table: no triggers, no rules, no defaults; indexes, constraints and durability as always.
 pub struct BulkWriter {
@@ -98,7 +100,7 @@ impl BulkWriter {
             unguarded::store_virtual_tuple(slot);
         }
         self.used += 1;
-        if self.used == BATCH_ROWS {
+        if self.used == BATCH_ROWS || self.batch.size() >= BATCH_BYTES {
             self.flush();
         }
         Ok(())

@@ -35,6 +35,12 @@ impl Arena {
         }
     }
 
+    /// The bytes that it has taken from the system.
+    pub fn size(&self) -> usize {
+        // SAFETY: the context is valid.
+        unsafe { (*self.context).mem_allocated }
+    }
+
     /// Frees everything that was allocated in it.
     pub fn reset(&self) {
         // SAFETY: the context is valid and nothing of it is used after a reset, by contract of the callers.

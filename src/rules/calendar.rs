@@ -90,10 +90,15 @@ pub fn days(from: Day, to: Day) -> impl DoubleEndedIterator<Item = Day> {
 
 /// Runs of days without a gap, from an ascending list of days.
 pub fn stretches(days: impl IntoIterator<Item = Day>) -> Vec<(Day, Day)> {
+    stretches_of(days, |_, _| true)
+}
+
+/// The same, and cut where two days are not of `one` piece.
+pub fn stretches_of(days: impl IntoIterator<Item = Day>, one: impl Fn(Day, Day) -> bool) -> Vec<(Day, Day)> {
     let mut stretches: Vec<(Day, Day)> = Vec::new();
     for day in days {
         match stretches.last_mut() {
-            Some((_, last)) if day == last.plus(1) => *last = day,
+            Some((_, last)) if day == last.plus(1) && one(*last, day) => *last = day,
             _ => stretches.push((day, day)),
         }
     }

@@ -5,11 +5,13 @@ use super::{column_types, suitable};
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Key};
 use crate::pg::array;
+use crate::pg::lock;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{Table, ident};
 use crate::pg::value::Layout;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Datum, Oid};
+use std::convert::Infallible;
 
 /// What was done to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +113,17 @@ impl RowWriter {
     fn insert(&mut self, key: &RowKey, values: &[Option<Datum>]) {
         let mut inserter = self.insert.take().unwrap_or_else(|| self.inserter());
         let layouts = self.layouts.iter();
-        let written = inserter.write(|row| {
+        let Ok(()) = inserter.write(|row| -> Result<(), Infallible> {
             let all = Self::row(key, values).zip(layouts);
             row.extend(all.map(|(value, layout)| value.map(|value| layout.copy(value))));
             Ok(())
         });
-        debug_assert!(written.is_ok());
         self.insert = Some(inserter);
     }
 
     fn inserter(&self) -> Inserter {
         let (table, columns) = (&self.table, self.columns());
+        lock::as_writer(table.oid);
         // Where the table is the source of another, triggers note the rows.
         if suitable::is_noted(table.oid) {
             return Inserter::sql(table, &columns);
@@ -131,8 +133,8 @@ impl RowWriter {
     }
 
     /// Writes what is left: no statement sees all new rows before.
-    pub fn settle(&mut self) {
-        if let Some(inserter) = self.insert.take() {
+    pub fn finish(self) {
+        if let Some(inserter) = self.insert {
             inserter.finish();
         }
     }

@@ -1,8 +1,8 @@
 //! New rows of one table: straight into it where that is right, else through INSERT. Both give the same rows.
 
-use super::{column_types, fire_constraints_now, places_in, suitable};
-use crate::error::Error;
+use super::{column_types, places_in, suitable};
 use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
+use crate::pg::lock;
 use crate::pg::memory::Arena;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{Table, ident};
@@ -32,6 +32,8 @@ impl Inserter {
     /// Straight into the table, where an INSERT of these columns would do nothing else. If it is a partition, the rows
     /// must fit into its bounds.
     pub fn direct(table: &Table, columns: &[String]) -> Option<Self> {
+        // Nobody makes a trigger on it meanwhile.
+        lock::as_writer(table.oid);
         (table.kind == 'r' && suitable::for_direct_write(table.oid, columns)).then(|| {
             prepare_to_write();
             Self::bulk(table.oid, places_in(table.oid, columns), TableState::InUse)
@@ -45,7 +47,6 @@ impl Inserter {
 
     /// Through INSERT: for tables with triggers, rules, row security, generated columns, and foreign ones.
     pub fn sql(table: &Table, columns: &[String]) -> Self {
-        fire_constraints_now(table.oid);
         let types = column_types(&table.columns(), columns);
         let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
         let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
@@ -60,7 +61,7 @@ impl Inserter {
     }
 
     /// Writes one row; `fill` makes its values, in memory that lives until they are written.
-    pub fn write(&mut self, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn write<E>(&mut self, fill: impl FnOnce(&mut RowValues) -> Result<(), E>) -> Result<(), E> {
         let row = &mut self.row;
         row.clear();
         match &mut self.way {

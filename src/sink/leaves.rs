@@ -8,6 +8,9 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
 use std::collections::HashMap;
 
+/// Partitions that new rows go straight into, as COPY has it: each holds a page and a batch of rows.
+const MOST_DIRECT: usize = 32;
+
 /// A writer for each partition that rows are changed in.
 pub struct LeafWriters<'a> {
     definition: &'a Definition,
@@ -25,15 +28,16 @@ impl<'a> LeafWriters<'a> {
     pub fn of_day(&mut self, day: Day) -> &mut RowWriter {
         let table = self.leaves.of_day(day);
         let definition = self.definition;
+        let direct = table.oid != definition.target.oid && self.writers.len() < MOST_DIRECT;
         self.writers.entry(table.oid).or_insert_with(|| {
             let writer = RowWriter::new(definition, table, definition.value_columns());
-            if table.oid == definition.target.oid { writer } else { writer.within_bounds() }
+            if direct { writer.within_bounds() } else { writer }
         })
     }
 
-    /// Writes what is left of new rows.
+    /// Writes what is left, so that statements see it.
     pub fn settle(&mut self) {
-        self.writers.values_mut().for_each(RowWriter::settle);
+        self.writers.drain().for_each(|(_, writer)| writer.finish());
     }
 }
 

@@ -53,6 +53,7 @@ impl Sink {
             Kind::Bulk { writer: None, places }
         } else {
             partitions.attach();
+            fire_constraints_now(definition.target.oid);
             Kind::Sql(Inserter::sql(&definition.target, &columns))
         };
         let days = days.first().copied().zip(days.last().copied());

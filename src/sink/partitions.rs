@@ -58,7 +58,7 @@ impl Partitions {
     /// Whether rows of these days go into ordinary tables.
     pub fn are_plain(&self, days: &[Day]) -> bool {
         let takes_some = |leaf: &&Leaf| days.iter().any(|day| leaf.takes(*day));
-        self.leaves.iter().filter(takes_some).all(|leaf| leaf.made.is_some() || self.plain(leaf).is_some())
+        self.leaves.iter().filter(takes_some).all(|leaf| self.plain(leaf).is_some())
     }
 
     /// The ordinary table that rows of a day go into.
@@ -71,13 +71,10 @@ impl Partitions {
         self.find(day).map_or((self.target.oid, (day, day)), |leaf| (leaf.table, (leaf.first, leaf.last)))
     }
 
-    /// The attached partition that has all rows of a day and no others, as SQL names it. It is of the same owner and
-    /// schema as the table, so that whoever may read the one may read the other.
+    /// The attached partition that has all rows of a day and no others, as SQL names it.
     pub fn of_day_alone(&self, day: Day) -> Option<String> {
         let alone = |leaf: &&Leaf| leaf.made.is_none() && (leaf.first, leaf.last) == (day, day);
-        let table = self.find(day).filter(alone).and_then(|leaf| self.plain(leaf))?;
-        let akin = table.owner == self.target.owner && table.schema == self.target.schema;
-        akin.then(|| table.sql())
+        self.find(day).filter(alone).and_then(|leaf| self.plain(leaf)).map(|table| table.sql())
     }
 
     /// Whether the partition of a day is for that day alone, made here and not attached yet.
@@ -114,9 +111,14 @@ impl Partitions {
         self.leaves.iter().find(|leaf| leaf.takes(day))
     }
 
+    /// The partition itself, if rows may be read and written there by its name alone. It is of the same owner and schema
+    /// as the table, so that whoever may use the one may use the other; and its days are all that bounds its rows.
     fn plain(&self, leaf: &Leaf) -> Option<Table> {
         let columns: Vec<String> = self.target.columns().into_iter().filter(|c| !c.computed).map(|c| c.name).collect();
-        Table::find(leaf.table).filter(|table| table.kind == 'r' && suitable::for_direct_write(table.oid, &columns))
+        let akin = |table: &Table| table.owner == self.target.owner && table.schema == self.target.schema;
+        Table::find(leaf.table)
+            .filter(|table| table.kind == 'r' && akin(table) && !self.target.is_partition)
+            .filter(|table| suitable::for_direct_write(table.oid, &columns))
     }
 }
 

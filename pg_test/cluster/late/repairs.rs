@@ -143,3 +143,53 @@ fn new_rows_of_a_repair_are_late_changes_where_their_table_is_the_source_of_anot
         assert_eq!(client.lines(&format!("SELECT * FROM cumulate.verify('{name}')")), Vec::<String>::new());
     }
 }
+
+#[test]
+fn snapshots_are_late_changes_where_a_table_above_or_below_theirs_is_the_source_of_another() {
+    let (_database, mut client) = visits(false);
+    client.run(
+        "SELECT cumulate.create_table('low', 'visit', 'day', '{page}', '{\"n\": \"count(*)\"}',
+             start_date => '2024-05-01', time_zone => 'UTC', partition_by => 'none');
+         CREATE TABLE high (LIKE low) PARTITION BY LIST (page);
+         ALTER TABLE high ATTACH PARTITION low FOR VALUES IN ('home', 'help');
+         SELECT cumulate.cumulate_day('low', '2024-05-01')",
+    );
+    for (name, source, start) in [("above", "high", "2024-05-01"), ("below", "visits_202405", "2024-05-20")] {
+        client.run(&format!(
+            "SELECT cumulate.create_table('{name}', '{source}', 'snapshot_date', '{{page}}', '{{\"n\": \"count(*)\"}}',
+                 start_date => '{start}', time_zone => 'UTC');
+             SELECT cumulate.cumulate_range('{name}', '{start}', '2024-05-31')"
+        ));
+    }
+    client.run(
+        "SELECT cumulate.cumulate_range('low', '2024-05-01', '2024-05-31');
+         SELECT cumulate.cumulate_day('visits', '2024-05-31')",
+    );
+    for name in ["above", "below"] {
+        assert!(client.value::<i64>(&format!("SELECT cumulate.apply_late('{name}')")) > 0, "{name} is repaired");
+        assert_eq!(client.lines(&format!("SELECT * FROM cumulate.verify('{name}')")), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_window_longer_than_a_statement_looks_through_is_repaired_whole() {
+    for partition_by in ["day", "month", "none"] {
+        let database = cluster().database_with_extension();
+        let mut client = database.connect();
+        client.run(&format!(
+            "CREATE TABLE visit (page text, day date);
+             INSERT INTO visit SELECT 'home', day FROM generate_series('2024-01-01'::date, '2024-05-30', '3 days') AS day;
+             SELECT cumulate.create_table('visits', 'visit', 'day', '{{page}}', '{{\"n\": \"count(*)\"}}',
+                 windows => '{{100}}', start_date => '2024-01-01', time_zone => 'UTC', partition_by => '{partition_by}');
+             SELECT cumulate.cumulate_range('visits', '2024-01-01', '2024-05-30')"
+        ));
+        for (change, rows) in [
+            ("INSERT INTO visit VALUES ('home', '2024-01-11')", 100),
+            ("INSERT INTO visit VALUES ('help', '2024-01-11')", 141),
+            ("DELETE FROM visit WHERE page = 'help'", 141),
+        ] {
+            let touched = assert_touches_only_what_differs(&mut client, "visits", "page", change);
+            assert_eq!(touched, rows, "partition_by => {partition_by}: {change}");
+        }
+    }
+}

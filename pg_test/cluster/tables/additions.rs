@@ -1,11 +1,11 @@
 //! What users add to the tables: keys, triggers, columns, partitions. The rows are the same as without.
 
-use crate::counts::{Counts, Form, day};
+use crate::counts::{Counts, Form, cluster, day};
 use pg_cumulate_tests::Ask;
 use pg_cumulate_tests::model::Ledger;
 
 /// Additions, each with commands on a table that has closed days.
-const ADDITIONS: [(&str, &str); 10] = [
+const ADDITIONS: [(&str, &str); 12] = [
     (
         "deferred foreign keys",
         "CREATE TABLE item (key text PRIMARY KEY); INSERT INTO item VALUES ('a'), ('b'), ('c');
@@ -51,6 +51,16 @@ const ADDITIONS: [(&str, &str); 10] = [
         "CREATE TABLE counts_parts PARTITION OF counts FOR VALUES FROM ('2025-01-01') TO ('2025-02-01') PARTITION BY LIST (key);
          CREATE TABLE counts_b PARTITION OF counts_parts FOR VALUES IN ('b');
          CREATE TABLE counts_others PARTITION OF counts_parts DEFAULT",
+    ),
+    (
+        "columns of a domain with a default",
+        "CREATE DOMAIN remark AS text NOT NULL DEFAULT 'none';
+         ALTER TABLE counts ADD COLUMN remark remark; ALTER TABLE counts_daily ADD COLUMN remark remark",
+    ),
+    (
+        "a table above",
+        "CREATE TABLE above (LIKE counts) PARTITION BY LIST (key);
+         ALTER TABLE above ATTACH PARTITION counts FOR VALUES IN ('a', 'b', 'c')",
     ),
     ("a column dropped before", "ALTER TABLE counts ADD COLUMN gone integer; ALTER TABLE counts DROP COLUMN gone"),
 ];
@@ -101,6 +111,45 @@ fn a_key_that_users_added_is_kept_and_a_day_that_breaks_it_is_not_closed() {
         (0..=4).for_each(|number| ledger.close(day(number)));
         counts.check(&ledger);
     }
+}
+
+#[test]
+fn a_table_that_is_a_partition_takes_no_row_beyond_its_bounds() {
+    for partition_by in ["month", "day", "none"] {
+        let mut counts = Counts::new(Form::with_windows(&[4]));
+        counts.client.run(&format!(
+            "SELECT cumulate.create_table('bound', 'source', 'at', '{{key}}', '{{\"n\": \"count(*)\"}}',
+                                          start_date => '2024-12-01', time_zone => 'UTC', partition_by => '{partition_by}');
+             CREATE TABLE above (LIKE bound) PARTITION BY LIST (key);
+             ALTER TABLE above ATTACH PARTITION bound FOR VALUES IN ('a')"
+        ));
+        counts.insert(&[("a", 0, Some(1)), ("b", 2, Some(2))]);
+        counts.client.run("SELECT cumulate.cumulate_range('bound', '2024-12-01', '2024-12-02')");
+        let refusal = counts.client.refusal("SELECT cumulate.cumulate_day('bound', '2024-12-03')");
+        assert_eq!(refusal.sqlstate, "23514", "{partition_by}: a new snapshot\n{refusal}");
+        counts.client.run("DELETE FROM source WHERE key = 'b'");
+        counts.client.run("SELECT cumulate.cumulate_day('bound', '2024-12-03')");
+        counts.insert(&[("b", 0, Some(2))]);
+        let refusal = counts.client.refusal("SELECT cumulate.apply_late('bound')");
+        assert_eq!(refusal.sqlstate, "23514", "{partition_by}: a repair\n{refusal}");
+        assert_eq!(counts.client.lines("SELECT DISTINCT key FROM bound"), ["a"]);
+    }
+}
+
+#[test]
+fn generated_events_leave_deferred_constraints_to_the_end_of_the_transaction() {
+    let database = cluster().database_with_extension();
+    let mut client = database.connect();
+    client.run(
+        "CREATE TABLE product (id integer PRIMARY KEY);
+         CREATE TABLE event (product_id integer REFERENCES product DEFERRABLE INITIALLY DEFERRED,
+                             event_type text, event_date date);
+         BEGIN;
+         SELECT cumulate.generate_events('event', 100, 10);
+         INSERT INTO product SELECT generate_series(1, 10);
+         COMMIT",
+    );
+    assert_eq!(client.value::<i64>("SELECT count(*) FROM event"), 100);
 }
 
 #[test]
