@@ -78,8 +78,8 @@ pub fn delete(target: Oid, notes: &[Note]) {
     });
 }
 
-/// Notes whole days of a table for every cumulative table whose source it is, or has a part of, and that relies on notes:
-/// bulk writers of our own fire no trigger.
+/// Notes whole days of a table for every cumulative table whose source it is, or a partition of it, and that relies on
+/// notes: bulk writers of our own fire no trigger. They write into no table that is a partition itself.
 /// Today and later days need none.
 pub fn note_days(source: Oid, from: Day, to: Day) {
     as_extension(|| {
@@ -91,9 +91,7 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
                  greatest($2, f.start_date - DATE '2000-01-01'),
                  least($3, (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date - 1 - DATE '2000-01-01')) AS number
              WHERE f.late = 'trigger'
-               AND f.source IN (SELECT $1
-                                UNION ALL SELECT relid FROM pg_catalog.pg_partition_ancestors($1::regclass)
-                                UNION ALL SELECT relid FROM cumulate.partitions($1::regclass))",
+               AND f.source IN (SELECT $1 UNION ALL SELECT relid FROM cumulate.partitions($1::regclass))",
         )
         .bind(source)
         .bind(from.number())
