@@ -197,6 +197,23 @@ fn a_member_that_does_not_inherit_may_not_do_what_the_owner_may() {
 }
 
 #[test]
+fn an_owner_that_may_not_insert_into_its_tables_adds_no_row_to_them() {
+    let (database, roles) = database_of("readonly");
+    let mut owner = database.connect_as(&roles.owner);
+    owner.run("INSERT INTO source VALUES ('c', '2024-12-01', 1)");
+    // A repair of both tables, a new day of both, and a new snapshot over daily rows that are there.
+    for table in ["counts_daily", "counts, counts_202412"] {
+        owner.run(&format!("REVOKE INSERT ON {table} FROM {}", roles.owner));
+        for call in ["SELECT cumulate.apply_late('counts')", "SELECT cumulate.cumulate_day('counts', '2024-12-04')"] {
+            assert_refused(&mut owner, call, "42501");
+        }
+        owner.run(&format!("GRANT INSERT ON {table} TO {}", roles.owner));
+    }
+    owner.run("SELECT cumulate.cumulate_day('counts', '2024-12-04')");
+    assert_eq!(owner.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
+}
+
+#[test]
 fn who_may_write_a_source_needs_no_right_for_its_notes() {
     let (database, roles) = database_of("writers");
     let (mut owner, mut writer) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
