@@ -44,20 +44,27 @@ impl<'a> LeafWriters<'a> {
 struct Leaves {
     target: Table,
     partitions: Partitions,
+    /// Whether nothing else happens when rows are written through the parent.
+    plain: bool,
     /// Partitions that were asked for; none where their rows are written through the parent.
     tables: HashMap<Oid, Option<Table>>,
 }
 
 impl Leaves {
     fn of(definition: &Definition) -> Self {
+        let partitions = Partitions::prepare(definition, &[]);
         Leaves {
             target: definition.target.clone(),
-            partitions: Partitions::prepare(definition, &[]),
+            plain: partitions.is_parent_plain(),
+            partitions,
             tables: HashMap::new(),
         }
     }
 
     fn of_day(&mut self, day: Day) -> &Table {
+        if !self.plain {
+            return &self.target;
+        }
         let (oid, _) = self.partitions.leaf(day);
         let table = self.tables.entry(oid).or_insert_with(|| self.partitions.plain_table(day));
         table.as_ref().unwrap_or(&self.target)

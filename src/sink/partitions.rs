@@ -114,11 +114,19 @@ impl Partitions {
     /// The partition itself, if rows may be read and written there by its name alone. It is of the same owner and schema
     /// as the table, so that whoever may use the one may use the other; and its days are all that bounds its rows.
     fn plain(&self, leaf: &Leaf) -> Option<Table> {
-        let columns: Vec<String> = self.target.columns().into_iter().filter(|c| !c.computed).map(|c| c.name).collect();
         let akin = |table: &Table| table.owner == self.target.owner && table.schema == self.target.schema;
         Table::find(leaf.table)
             .filter(|table| table.kind == 'r' && akin(table) && !self.target.is_partition)
-            .filter(|table| suitable::for_direct_write(table.oid, &columns))
+            .filter(|table| suitable::for_direct_write(table.oid, &self.columns()))
+    }
+
+    /// Whether an INSERT into the table itself would do nothing but write rows into partitions.
+    pub fn is_parent_plain(&self) -> bool {
+        suitable::for_direct_write(self.target.oid, &self.columns())
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.target.columns().into_iter().filter(|column| !column.computed).map(|column| column.name).collect()
     }
 }
 

@@ -171,6 +171,22 @@ fn triggers_see_every_row_that_is_written_and_no_other() {
 }
 
 #[test]
+fn triggers_for_statements_see_closes_and_repairs() {
+    let mut counts = Counts::new(Form::with_windows(&[2]));
+    counts.insert(&[("a", 0, Some(1))]);
+    counts.client.run(ADDITIONS[2].1);
+    counts.client.run(
+        "DROP TRIGGER record ON counts; DROP TRIGGER record ON counts_daily;
+         CREATE TRIGGER record AFTER INSERT OR UPDATE OR DELETE ON counts FOR EACH STATEMENT EXECUTE FUNCTION record()",
+    );
+    counts.close_range(day(0), day(2));
+    assert_eq!(recorded(&mut counts), ["counts|INSERT|3"]);
+    counts.insert(&[("a", 0, Some(1)), ("b", 1, Some(1))]);
+    counts.apply_late();
+    assert_eq!(recorded(&mut counts), ["counts|INSERT|2", "counts|UPDATE|2"]);
+}
+
+#[test]
 fn a_trigger_on_one_partition_sees_the_rows_of_that_one() {
     let mut counts = Counts::new(Form::with_windows(&[2]));
     counts.insert(&[("a", 0, Some(1)), ("b", 33, Some(2))]);
