@@ -4,17 +4,19 @@
 //! prints, errors and notices in their place. A sql block that is not to be run has `<!-- not run -->` in the line
 //! before it.
 
+mod fences;
+mod links;
+mod reference;
+
+use fences::blocks;
 use pg_cumulate_tests::{Cluster, Database, Server};
 use std::fs;
 use std::io::{Read, Write};
-use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The folders whose documents are run, below the top of the checkout.
 const FOLDERS: [&str; 3] = ["", "docs/", "examples/"];
-
-const NOT_RUN: &str = "<!-- not run -->";
 
 /// A test for each document, and the list of them.
 macro_rules! documents {
@@ -31,29 +33,31 @@ macro_rules! documents {
 
 documents! {
     readme: "README.md",
+    late_changes: "docs/late-changes.md",
+    operations: "docs/operations.md",
+    reference: "docs/reference.md",
     scheduler: "docs/scheduler.md",
-    tables: "docs/tables.md"
+    tables: "docs/tables.md",
+    examples: "examples/README.md"
+}
+
+/// More than that nobody reads before they know what it is.
+const LONGEST_README: usize = 250;
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= LONGEST_README, "README.md has {lines} lines");
 }
 
 #[test]
 fn every_document_with_sql_is_run() {
     let has_sql = |path: &String| read(path).lines().any(|line| line.trim_start().starts_with("```sql"));
-    let mut found: Vec<String> = FOLDERS.into_iter().flat_map(documents_in).filter(has_sql).collect();
+    let mut found: Vec<String> = all_documents().into_iter().filter(has_sql).collect();
     let mut run = DOCUMENTS.to_vec();
     found.sort();
     run.sort();
     assert_eq!(found, run, "documents that have sql, and those in documents! above");
-}
-
-#[test]
-fn a_sql_block_needs_its_output_or_the_mark() {
-    let output = "```sql\nSELECT 1;\n```\n```text\n1\n```\n";
-    assert_eq!(blocks(output).unwrap(), [Block { sql: "SELECT 1;\n", output: 29..31 }]);
-    assert_eq!(blocks(&format!("{NOT_RUN}\n{output}")).unwrap(), []);
-    assert_eq!(blocks("```sh\nmake\n```\n").unwrap(), []);
-    for bad in ["```sql\n;\n```\n\n```text\n```\n", "```sql\n;\n```\n```sh\n```\n", "```sql\n;\n"] {
-        assert!(blocks(bad).is_err(), "{bad}");
-    }
 }
 
 #[test]
@@ -70,6 +74,10 @@ fn every_test_that_a_promise_names_is_there() {
 fn sources_below(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { sources_below(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+}
+
+fn all_documents() -> Vec<String> {
+    FOLDERS.into_iter().flat_map(documents_in).collect()
 }
 
 fn documents_in(folder: &str) -> Vec<String> {
@@ -139,60 +147,4 @@ fn differences(path: &str, rerun: &str) -> String {
     diff.args(["-u", "--label", path, "--label", "this run"]).arg(top().join(path)).arg(&result);
     let said = String::from_utf8(diff.output().unwrap().stdout).unwrap();
     format!("{path} is not what happens:\n{said}\nAs this run would have it: {}", result.display())
-}
-
-/// A sql block, and where its output lies in the document.
-#[derive(Debug, PartialEq)]
-struct Block<'d> {
-    sql: &'d str,
-    output: Range<usize>,
-}
-
-/// The sql blocks that are to be run.
-fn blocks(document: &str) -> Result<Vec<Block<'_>>, String> {
-    let fences = fences(document)?;
-    let mut blocks = Vec::new();
-    for (index, fence) in fences.iter().enumerate() {
-        if fence.language != "sql" || fence.above == NOT_RUN {
-            continue;
-        }
-        let output =
-            fences.get(index + 1).filter(|next| next.language == "text" && next.lines.start == fence.lines.end);
-        let Some(output) = output else {
-            return Err(format!("the sql block of line {} has no text block right behind it", fence.lines.start));
-        };
-        blocks.push(Block { sql: &document[fence.body.clone()], output: output.body.clone() });
-    }
-    Ok(blocks)
-}
-
-/// Lines between ``` and ```.
-struct Fence<'d> {
-    language: &'d str,
-    above: &'d str,
-    /// Numbers of its lines, with the fences, and where its body lies.
-    lines: Range<usize>,
-    body: Range<usize>,
-}
-
-fn fences(document: &str) -> Result<Vec<Fence<'_>>, String> {
-    let mut fences: Vec<Fence> = Vec::new();
-    let (mut open, mut above, mut offset) = (None, "", 0);
-    for (index, line) in document.split_inclusive('\n').enumerate() {
-        let (number, end) = (index + 1, offset + line.len());
-        let text = line.trim_end();
-        open = match (open, text.trim_start().strip_prefix("```")) {
-            (None, Some(language)) => Some(Fence { language, above, lines: number..0, body: end..0 }),
-            (Some(fence), Some(_)) => {
-                fences.push(Fence { lines: fence.lines.start..number + 1, body: fence.body.start..offset, ..fence });
-                None
-            }
-            (open, None) => open,
-        };
-        (above, offset) = (text, end);
-    }
-    match open {
-        Some(fence) => Err(format!("the block of line {} does not end", fence.lines.start)),
-        None => Ok(fences),
-    }
 }
