@@ -3,7 +3,7 @@
 CREATE PROCEDURE cumulate.backfill(target regclass, from_day date DEFAULT NULL, to_day date DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
-    run bigint := cumulate.backfill_begin(target, from_day, to_day);
+    run bigint := cumulate_internal.backfill_begin(target, from_day, to_day);
     more boolean := run IS NOT NULL;
     failed boolean := false;
     code text; message text; detail text; hint text;
@@ -11,14 +11,14 @@ BEGIN
     COMMIT;
     WHILE more LOOP
         BEGIN
-            more := cumulate.backfill_step(run);
+            more := cumulate_internal.backfill_step(run);
         EXCEPTION WHEN OTHERS OR query_canceled THEN
             GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
                 detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
             failed := true;
         END;
         IF failed THEN
-            PERFORM cumulate.backfill_fail(run, code, message, detail, hint);
+            PERFORM cumulate_internal.backfill_fail(run, code, message, detail, hint);
             COMMIT;
             RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail,
                 HINT = CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint
@@ -26,7 +26,7 @@ BEGIN
         END IF;
         COMMIT;
     END LOOP;
-    WHILE cumulate.retention_step(target) LOOP
+    WHILE cumulate_internal.retention_step(target) LOOP
         COMMIT;
     END LOOP;
 END

@@ -109,36 +109,6 @@ CREATE TABLE cumulate.run (
     hint        text
 );
 
--- pg_partition_tree locks partitions and leaves their parent unlocked: who locks them from the top down, as TRUNCATE
--- does, and the transaction that goes on to read the parent would wait for each other.
-CREATE FUNCTION cumulate.partitions(parent regclass, OUT relid regclass, OUT isleaf boolean) RETURNS SETOF record
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    WITH RECURSIVE part AS (
-        SELECT c.oid, c.relkind, 0 AS level FROM pg_catalog.pg_class c WHERE c.oid = parent AND c.relkind = 'p'
-        UNION ALL
-        SELECT c.oid, c.relkind, p.level + 1
-        FROM part p
-        JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
-        JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-        WHERE p.relkind = 'p')
-    SELECT part.oid::regclass, part.relkind <> 'p' FROM part ORDER BY part.level, part.oid;
-END;
-
-CREATE FUNCTION cumulate.leaves(definition bigint, source regclass, OUT leaf regclass, OUT trigger oid)
-RETURNS SETOF record LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT p.relid, coalesce(t.oid, 0)
-    FROM cumulate.partitions(source) p
-    LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || definition
-    WHERE p.isleaf AND p.relid <> source
-    UNION ALL
-    SELECT i.inhrelid::regclass, 0
-    FROM pg_catalog.pg_inherits i
-    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
-    WHERE i.inhparent = source AND c.relkind = 'r';
-END;
-
 GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.schedule, cumulate.run TO PUBLIC;
 GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO PUBLIC;
 

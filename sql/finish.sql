@@ -34,7 +34,6 @@ COMMENT ON FUNCTION cumulate.create_sales_pipeline IS
     'Makes the sales pipeline in a schema: events, daily counts, a cumulative table and wrappers; returns the cumulative table';
 COMMENT ON FUNCTION cumulate.writers IS
     'Transactions that have written to the source and began before today or at an unknown time: closing a day that is over waits for them';
-COMMENT ON FUNCTION cumulate.note_late IS 'Trigger function on sources: notes rows of days that are over';
 COMMENT ON PROCEDURE cumulate.backfill IS
     'Closes all days of a range, by default from the start date to yesterday, in batches that it commits';
 COMMENT ON FUNCTION cumulate.schedule IS
@@ -44,23 +43,9 @@ COMMENT ON FUNCTION cumulate.run_now IS 'Has the scheduler run a cumulative tabl
 COMMENT ON FUNCTION cumulate.pause IS 'Keeps the scheduler from a cumulative table until it is resumed';
 COMMENT ON FUNCTION cumulate.resume IS 'Ends a pause, and forgets earlier failures';
 COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a time zone, UTC by default';
-COMMENT ON FUNCTION cumulate.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
-COMMENT ON FUNCTION cumulate.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
-COMMENT ON FUNCTION cumulate.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
-COMMENT ON FUNCTION cumulate.leaves IS
-    'Partitions of a source, each with its trigger that notes late INSERTs for a definition, and tables that inherit from it, which have none';
 COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
 COMMENT ON PROCEDURE cumulate.add_metric IS
     'Adds a metric with its history; other columns stay as they are, and readers wait for no more than a change of the catalog';
-COMMENT ON FUNCTION cumulate.add_metric_begin IS 'Used by procedure cumulate.add_metric: checks the metric, adds empty columns, starts a run';
-COMMENT ON FUNCTION cumulate.add_metric_fill IS 'Used by procedure cumulate.add_metric: fills the columns; returns the snapshot rows filled';
-COMMENT ON FUNCTION cumulate.add_metric_show IS 'Used by procedure cumulate.add_metric: shows the metric in the view of the newest snapshot';
-COMMENT ON FUNCTION cumulate.add_metric_fail IS 'Used by procedure cumulate.add_metric: ends its run with an error and removes the columns';
-COMMENT ON FUNCTION cumulate.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
-COMMENT ON FUNCTION cumulate.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
-COMMENT ON FUNCTION cumulate.retention_step IS
-    'Used by procedure cumulate.backfill: drops a batch of old snapshots; whether there is more to do';
-COMMENT ON FUNCTION cumulate.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';
 
 DO $$
 DECLARE
@@ -169,7 +154,7 @@ SELECT cumulate.wake();
 
 DO $$
 BEGIN
-    IF cumulate.scheduler_problem() = 'not preloaded' THEN
+    IF cumulate_internal.scheduler_problem() = 'not preloaded' THEN
         RAISE WARNING 'days will not advance by themselves: pg_cumulate is not preloaded'
             USING HINT = 'Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server; all else works without.';
     END IF;
@@ -188,9 +173,11 @@ BEGIN
             USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
         RETURN;
     END IF;
-    -- A dump is being restored where row_security is off: what it holds comes with it.
+    -- A dump is being restored where row_security is off, unless it was made with --enable-row-security, or where the
+    -- statement is the one that pg_dump writes: what the dump holds comes with it.
     IF NOT coalesce(pg_catalog.current_setting('cumulate.create_sales', true)::boolean, true)
-       OR NOT pg_catalog.current_setting('row_security')::boolean THEN
+       OR NOT pg_catalog.current_setting('row_security')::boolean
+       OR pg_catalog.strpos(pg_catalog.current_query(), 'CREATE EXTENSION IF NOT EXISTS pg_cumulate WITH SCHEMA cumulate;') > 0 THEN
         RAISE NOTICE 'schema "sales" is not made'
             USING HINT = 'SELECT cumulate.create_sales_pipeline(''shop'');';
         RETURN;

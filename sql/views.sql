@@ -101,7 +101,7 @@ FROM cumulate.tables t
 JOIN cumulate.definition d ON d.target = t.target
 CROSS JOIN LATERAL (
     SELECT t.source UNION
-    SELECT p.relid FROM cumulate.partitions(t.source) p
+    SELECT p.relid FROM cumulate_internal.partitions(t.source) p
     WHERE NOT p.isleaf OR p.relid = ANY (d.leaves)) AS s (relid)
 CROSS JOIN LATERAL (
     SELECT 'cumulate_note_' || event || '_' || d.id AS name
@@ -170,7 +170,7 @@ BEGIN ATOMIC
          'raise max_worker_processes in postgresql.conf and restart the server'),
         ('old library', 'the extension is newer than the library that the server has loaded: the scheduler leaves it alone',
          'restart the server')) AS problem (word, what, how_to_mend)
-    WHERE problem.word = cumulate.scheduler_problem()
+    WHERE problem.word = cumulate_internal.scheduler_problem()
     UNION ALL
     SELECT 'warning', NULL, 'the scheduler does not work in this database: cumulate.enabled is off',
            pg_catalog.format('ALTER DATABASE %I RESET cumulate.enabled;', pg_catalog.current_database())
@@ -204,7 +204,7 @@ BEGIN ATOMIC
     JOIN cumulate.status s ON s.target = u.target
     JOIN cumulate.schedule c ON c.target = u.target
     -- What the scheduler is about to do is no problem.
-    WHERE c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate.scheduler_problem() IS NOT NULL
+    WHERE c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate_internal.scheduler_problem() IS NOT NULL
        OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean
     UNION ALL
     -- Who is waited for.

@@ -29,11 +29,12 @@ mod in_backend;
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
+pgrx::extension_sql_file!("../sql/internal.sql", name = "internal", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/arrays.sql", name = "arrays", requires = ["catalog"]);
 pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",
-    requires = ["catalog", api::late::writers, api::scheduler::next_runs, api::scheduler::scheduler_problem]
+    requires = ["internal", api::late::writers, api::scheduler::next_runs]
 );
 pgrx::extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["views"]);
 pgrx::extension_sql_file!("../sql/add_metric.sql", name = "add_metric", requires = ["views"]);

@@ -100,21 +100,21 @@ SELECT cumulate.create_table('trial.of_old', 'trial.old', 'at', '{item}', '{"n":
 SELECT trial.attempt('OldStart', 'SELECT cumulate.cumulate_day(''trial.of_old'', ''2024-12-14'')');
 SELECT trial.attempt('InTransactionBlock', 'CALL cumulate.backfill(''sales.daily_cumulate'', ''2024-12-01'', ''2024-12-02'')');
 SELECT trial.attempt('InTransactionBlock', 'CALL cumulate.add_metric(''sales.daily_cumulate'', ''all'', ''"count(*)"'')');
-SELECT trial.attempt('NoRun', 'SELECT cumulate.backfill_step(0)');
-SELECT trial.attempt('NoRun', 'SELECT cumulate.add_metric_fill(0)');
+SELECT trial.attempt('NoRun', 'SELECT cumulate_internal.backfill_step(0)');
+SELECT trial.attempt('NoRun', 'SELECT cumulate_internal.add_metric_fill(0)');
 SELECT trial.attempt('Unclosed', 'SELECT cumulate.freeze(''trial.of_event'', ''2024-12-02'')');
 SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FROM cumulate.definition WHERE target = 'trial.of_event'::regclass;
 SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
 -- Metrics that come later
-SELECT trial.attempt('MetricsForm', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''["count(*)"]'')');
-SELECT trial.attempt('NotAnAggregate', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''"amount"'')');
-SELECT trial.attempt('DuplicateName', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''n'', ''"max(amount)"'')');
-SELECT trial.attempt('DuplicateName', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''m'', ''{"value": "max(amount)", "daily": "num_events"}'')');
-SELECT trial.attempt('NameTooLong', format('SELECT cumulate.add_metric_begin(''trial.of_event'', %L, ''"count(*)"'')', repeat('m', 60)));
-SELECT cumulate.add_metric_begin('trial.of_event', 'first', '"max(amount)"') IS NOT NULL AS begun;
-SELECT trial.attempt('MetricUnderWay', 'SELECT cumulate.add_metric_begin(''trial.of_event'', ''second'', ''"min(amount)"'')');
+SELECT trial.attempt('MetricsForm', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''m'', ''["count(*)"]'')');
+SELECT trial.attempt('NotAnAggregate', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''m'', ''"amount"'')');
+SELECT trial.attempt('DuplicateName', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''n'', ''"max(amount)"'')');
+SELECT trial.attempt('DuplicateName', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''m'', ''{"value": "max(amount)", "daily": "num_events"}'')');
+SELECT trial.attempt('NameTooLong', format('SELECT cumulate_internal.add_metric_begin(''trial.of_event'', %L, ''"count(*)"'')', repeat('m', 60)));
+SELECT cumulate_internal.add_metric_begin('trial.of_event', 'first', '"max(amount)"') IS NOT NULL AS begun;
+SELECT trial.attempt('MetricUnderWay', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''second'', ''"min(amount)"'')');
 -- Retention
 SELECT cumulate.create_table('trial.short', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC', retention => '30 days');
 SELECT cumulate.cumulate_range('trial.short', '2024-12-01', '2024-12-20') AS rows, cumulate.apply_retention('trial.short') > 12 AS dropped;

@@ -13,14 +13,14 @@ SELECT make('evc', 'evs');
 DO $$
 DECLARE id bigint := (SELECT d.id FROM cumulate.definition d WHERE d.target = 'evc'::regclass);
 BEGIN
-    EXECUTE format('CREATE TRIGGER for_statement AFTER INSERT ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id);
-    EXECUTE format('CREATE TRIGGER for_delete AFTER DELETE ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late(%L)', id);
-    EXECUTE format('CREATE TRIGGER before_row BEFORE UPDATE ON evs FOR EACH ROW EXECUTE FUNCTION cumulate.note_late(%L)', id);
-    CREATE TRIGGER forged AFTER INSERT ON evs FOR EACH ROW EXECUTE FUNCTION cumulate.note_late('x');
+    EXECUTE format('CREATE TRIGGER for_statement AFTER INSERT ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate_internal.note_late(%L)', id);
+    EXECUTE format('CREATE TRIGGER for_delete AFTER DELETE ON evs FOR EACH STATEMENT EXECUTE FUNCTION cumulate_internal.note_late(%L)', id);
+    EXECUTE format('CREATE TRIGGER before_row BEFORE UPDATE ON evs FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late(%L)', id);
+    CREATE TRIGGER forged AFTER INSERT ON evs FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late('x');
 END
 $$;
 INSERT INTO evs VALUES (1, '2024-01-01'), (2, '2024-01-02');
-SELECT cumulate.note_late();
+SELECT cumulate_internal.note_late();
 SELECT cumulate.cumulate_range('evc', '2024-01-01', '2024-01-03'), differences('evc');
 -- Types of our columns changed under us.
 ALTER TABLE evc_daily ALTER COLUMN c TYPE numeric;

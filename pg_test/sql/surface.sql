@@ -12,13 +12,16 @@ CREATE SCHEMA fresh;
 CREATE TABLE fresh.source (key text, at timestamptz);
 SELECT cumulate.create_table('fresh.counts', 'fresh.source', 'at', '{key}', '{"visits": "count(*)"}', start_date => '2024-01-01', time_zone => 'UTC');
 -- Schema tests is in the build for tests alone.
-CREATE TEMP VIEW exposed AS SELECT oid FROM pg_namespace WHERE nspname IN ('cumulate', 'sales', 'fresh');
-CREATE FUNCTION pg_temp.public_may(acl aclitem[], kind "char", owner oid) RETURNS text LANGUAGE sql AS $$
-    SELECT coalesce(string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type), 'nothing')
-    FROM aclexplode(coalesce(acl, acldefault(kind, owner))) AS a WHERE a.grantee = 0
+CREATE TEMP VIEW exposed AS SELECT oid FROM pg_namespace WHERE nspname IN ('cumulate', 'cumulate_internal', 'sales', 'fresh');
+-- What everybody but the owner may do.
+CREATE FUNCTION pg_temp.others_may(acl aclitem[], kind "char", owner oid) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(role || ': ' || may, '; ' ORDER BY role COLLATE "C"), 'nothing') FROM (
+        SELECT coalesce(r.rolname, 'PUBLIC') AS role, string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type) AS may
+        FROM aclexplode(coalesce(acl, acldefault(kind, owner))) AS a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE a.grantee <> owner GROUP BY 1) AS grants
 $$;
--- Schemas, and what PUBLIC may do there.
-SELECT nspname AS schema, pg_temp.public_may(nspacl, 'n', nspowner) AS public
+-- Schemas.
+SELECT nspname AS schema, pg_temp.others_may(nspacl, 'n', nspowner) AS others_may
 FROM pg_namespace WHERE oid IN (SELECT oid FROM exposed) ORDER BY 1;
 -- Functions and procedures.
 SELECT p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_get_function_arguments(p.oid) || ')' AS function,
@@ -27,7 +30,7 @@ SELECT p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_get_functio
        CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
        p.proisstrict AS strict, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END AS security, p.proconfig AS settings,
        EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x') AS goes_with_extension,
-       pg_temp.public_may(p.proacl, 'f', p.proowner) AS public
+       pg_temp.others_may(p.proacl, 'f', p.proowner) AS others_may
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace IN (SELECT oid FROM exposed) ORDER BY p.oid::regprocedure::text COLLATE "C";
 -- Tables, views, sequences and indexes.
@@ -38,7 +41,7 @@ SELECT c.oid::regclass AS relation,
        EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member,
        (SELECT array_position(e.extconfig, c.oid) IS NOT NULL FROM pg_extension e WHERE e.extname = 'pg_cumulate') AS dumped,
        CASE WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid)
-            ELSE pg_temp.public_may(c.relacl, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) END AS public
+            ELSE pg_temp.others_may(c.relacl, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) END AS others_may
 FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM exposed) ORDER BY c.oid::regclass::text COLLATE "C";
 -- Their columns.
 SELECT c.oid::regclass || '.' || a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
@@ -75,7 +78,7 @@ WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
   AND o.identity <> 'tests'
 ORDER BY 1, 2;
 
--- Who keeps a stranger from what each function changes. PUBLIC may call them all, so each must look for itself.
+-- Who keeps a stranger from what each function changes. PUBLIC may call most of them, so these must look for themselves.
 CREATE TEMP TABLE guard (name text, kept_by text, why text);
 INSERT INTO guard VALUES
     ('shift', 'pure', 'a value of its arguments'),
@@ -86,8 +89,8 @@ INSERT INTO guard VALUES
     ('plan', 'reads', 'with the reader''s rights, through views'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
     ('partitions', 'reads', 'the catalog, which everybody may read'),
-    ('leaves', 'reads', 'the catalog, which everybody may read'),
-    ('launcher_pid', 'reads', 'a number of pg_stat_activity'),
+    ('leaves', 'nobody', 'called by the extension''s own statements'),
+    ('launcher_pid', 'nobody', 'called by tests'),
     ('scheduler_problem', 'reads', 'a word'),
     ('wake', 'harmless', 'has the scheduler look, which it does by itself'),
     ('note_late', 'trigger', 'only what fires it: who may make triggers on a table and write to it'),
@@ -104,12 +107,14 @@ INSERT INTO guard VALUES
     ('backfill_step', 'run', ''), ('backfill_fail', 'run', '');
 -- Functions without a guard, and guards without a function.
 SELECT coalesce(p.proname, g.name) AS undeclared
-FROM (SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'cumulate'::regnamespace) AS p (proname)
+FROM (SELECT DISTINCT proname::text FROM pg_proc
+      WHERE pronamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace)) AS p (proname)
 FULL JOIN guard g ON g.name = p.proname WHERE p.proname IS NULL OR g.name IS NULL;
 -- What is said to be pure or to read cannot write; nobody gains rights by a call.
 SELECT p.oid::regprocedure AS suspect FROM pg_proc p JOIN guard g ON g.name = p.proname
-WHERE p.pronamespace = 'cumulate'::regnamespace
-  AND (p.prosecdef OR g.kept_by IN ('pure', 'reads') AND p.provolatile = 'v' AND p.proname NOT IN ('launcher_pid', 'scheduler_problem'));
+WHERE p.pronamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace)
+  AND (p.prosecdef OR g.kept_by IN ('pure', 'reads') AND p.provolatile = 'v' AND p.proname <> 'scheduler_problem'
+       OR g.kept_by = 'nobody' AND has_function_privilege('public', p.oid, 'EXECUTE'));
 -- And by trial: a stranger calls every other one on the fresh table, whose arguments are all that it knows.
 CREATE ROLE surface_stranger;
 GRANT USAGE ON SCHEMA fresh, sales TO surface_stranger;
@@ -123,7 +128,7 @@ DECLARE
 BEGIN
     FOR call IN
         SELECT p.oid::regprocedure AS signature, g.kept_by,
-               format('%s cumulate.%I(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.proname,
+               format('%s %s.%I(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.pronamespace::regnamespace, p.proname,
                    (SELECT string_agg(format('%I => %s', a.name, CASE a.name
                         WHEN 'target' THEN '''fresh.counts'''
                         WHEN 'definition' THEN (SELECT id::text FROM cumulate.definition WHERE target = 'fresh.counts'::regclass)
@@ -132,7 +137,8 @@ BEGIN
                         ELSE 'NULL' END), ', ')
                     FROM unnest(p.proargnames[1:p.pronargs]) AS a (name))) AS sql
         FROM pg_proc p JOIN guard g ON g.name = p.proname
-        WHERE p.pronamespace = 'cumulate'::regnamespace AND (g.kept_by IN ('owner', 'run') OR p.proname = 'generate_events')
+        WHERE p.pronamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace)
+          AND (g.kept_by IN ('owner', 'run', 'nobody') OR p.proname = 'generate_events')
         ORDER BY 1::text
     LOOP
         code := 'none';
@@ -141,7 +147,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             code := SQLSTATE;
         END;
-        IF code <> (CASE call.kept_by WHEN 'run' THEN '55000' WHEN 'owner' THEN '42501' ELSE '22004' END) THEN
+        IF code <> (CASE call.kept_by WHEN 'run' THEN '55000' WHEN 'owner' THEN '42501' WHEN 'nobody' THEN '42501' ELSE '22004' END) THEN
             RAISE WARNING '% is not kept from a stranger: %', call.signature, code;
         END IF;
     END LOOP;

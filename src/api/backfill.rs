@@ -9,7 +9,7 @@ use crate::retention;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn backfill_begin(
     target: Option<Regclass>,
     from_day: Option<RawDate>,
@@ -20,17 +20,17 @@ fn backfill_begin(
     Ok(backfill::begin(&mut definition, from, to)?)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn backfill_step(run_id: Option<i64>) -> Result<bool, ErrorReport> {
     Ok(backfill::step(given("run_id", run_id)?)?)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn retention_step(target: Option<Regclass>) -> Result<bool, ErrorReport> {
     Ok(retention::step(&mut Definition::owned(given("target", target)?.0)?)?.more)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn backfill_fail(
     run_id: Option<i64>,
     sqlstate: Option<String>,

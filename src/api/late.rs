@@ -8,9 +8,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-#[pg_extern(
-    sql = "CREATE FUNCTION cumulate.note_late() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'note_late_wrapper';"
-)]
+#[pg_extern(sql = false)]
 fn note_late(call: pg_sys::FunctionCallInfo) -> NoRow {
     if let Some(trigger) = Trigger::of(call) {
         collect::note(&trigger);

@@ -8,7 +8,7 @@ use crate::pg::function::{JsonText, Regclass};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn add_metric_begin(
     target: Option<Regclass>,
     name: Option<String>,
@@ -18,17 +18,17 @@ fn add_metric_begin(
     Ok(add_metric::begin(&mut definition, &given("name", name)?, &given("metric", metric)?.0)?)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn add_metric_fill(run_id: Option<i64>) -> Result<i64, ErrorReport> {
     Ok(add_metric::fill(given("run_id", run_id)?)?)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn add_metric_show(target: Option<Regclass>) -> Result<(), ErrorReport> {
     Ok(add_metric::show(&Definition::owned(given("target", target)?.0)?)?)
 }
 
-#[pg_extern]
+#[pg_extern(sql = false)]
 fn add_metric_fail(
     run_id: Option<i64>,
     sqlstate: Option<String>,

@@ -1,4 +1,5 @@
-//! The functions that SQL sees: arguments read, the engine called, results given back.
+//! The functions that SQL sees: arguments read, the engine called, results given back. Those without SQL of their own
+//! are declared in sql/internal.sql.
 #![allow(unsafe_code)] // The macros of pgrx expand to it; none is written here by hand.
 
 mod arrays;

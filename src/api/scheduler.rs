@@ -106,13 +106,13 @@ fn next_runs(
 }
 
 /// The process of the scheduler's launcher; NULL when there is none.
-#[pg_extern(volatile)]
+#[pg_extern(sql = false)]
 fn launcher_pid() -> Option<i32> {
     board::launcher()
 }
 
 /// What keeps the scheduler from working, in one word; NULL when nothing does.
-#[pg_extern(volatile)]
+#[pg_extern(sql = false)]
 fn scheduler_problem() -> Option<&'static str> {
     match () {
         () if identity::in_recovery() => None,

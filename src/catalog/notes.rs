@@ -91,7 +91,7 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
                  greatest($2, f.start_date - DATE '2000-01-01'),
                  least($3, (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date - 1 - DATE '2000-01-01')) AS number
              WHERE f.late = 'trigger'
-               AND f.source IN (SELECT $1 UNION ALL SELECT relid FROM cumulate.partitions($1::regclass))",
+               AND f.source IN (SELECT $1 UNION ALL SELECT relid FROM cumulate_internal.partitions($1::regclass))",
         )
         .bind(source)
         .bind(from.number())

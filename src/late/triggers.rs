@@ -33,7 +33,7 @@ pub fn make(plan: &Plan) {
         };
         run(&format!(
             "CREATE TRIGGER {name} AFTER {event} ON {source} FOR EACH ROW WHEN ({when})
-             EXECUTE FUNCTION cumulate.note_late('{}')",
+             EXECUTE FUNCTION cumulate_internal.note_late('{}')",
             plan.definition
         ));
         finish(&name, &source);
@@ -48,7 +48,7 @@ fn make_truncate(definition: i64, table: &Table) {
     let name = name(definition, "TRUNCATE");
     drop_one(&name, table);
     run(&format!(
-        "CREATE TRIGGER {name} AFTER TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late('{definition}')",
+        "CREATE TRIGGER {name} AFTER TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION cumulate_internal.note_late('{definition}')",
         table.sql()
     ));
     finish(&name, &table.sql());
@@ -59,7 +59,7 @@ fn make_truncate(definition: i64, table: &Table) {
 pub fn leaves(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
     // The owner of a table need not be allowed to use our schema.
     as_extension(|| {
-        Statement::new("SELECT leaf::oid, trigger FROM cumulate.leaves($1, $2::regclass) ORDER BY 1")
+        Statement::new("SELECT leaf::oid, trigger FROM cumulate_internal.leaves($1, $2::regclass) ORDER BY 1")
             .bind(definition)
             .bind(source)
             .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))

@@ -84,7 +84,7 @@ fn writers(source: Oid, zone: &str, day: Option<Day>) -> Vec<Writer> {
                    AND l.database = (SELECT oid FROM pg_catalog.pg_database
                                      WHERE datname = pg_catalog.current_database())
                    AND l.relation IN (SELECT $1
-                                      UNION ALL SELECT relid FROM cumulate.partitions($1::regclass))
+                                      UNION ALL SELECT relid FROM cumulate_internal.partitions($1::regclass))
                    AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
                    AND EXISTS (SELECT FROM pg_catalog.pg_locks x
                                WHERE x.virtualtransaction = l.virtualtransaction

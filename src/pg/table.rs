@@ -222,7 +222,7 @@ pub fn tree(root: Oid) -> Vec<Oid> {
     let mut all = vec![root];
     // Whoever asks need not be allowed to use our schema.
     all.extend(as_extension(|| {
-        Statement::new("SELECT relid::oid FROM cumulate.partitions($1::regclass) WHERE relid <> $1")
+        Statement::new("SELECT relid::oid FROM cumulate_internal.partitions($1::regclass) WHERE relid <> $1")
             .bind(root)
             .map(|row| row.get(0).unwrap_or(Oid::INVALID))
     }));

@@ -148,7 +148,7 @@ fn tables() -> Vec<Candidate> {
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
                     d.late = 'trigger' AND
                     (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
-                     FROM cumulate.leaves(d.id, d.source) AS k)
+                     FROM cumulate_internal.leaves(d.id, d.source) AS k)
                     IS DISTINCT FROM
                     (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
                      FROM ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers)) AS k (leaf, trigger)),

@@ -15,7 +15,7 @@ pub fn for_direct_write(table: Oid, columns: &[String]) -> bool {
              OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid
                         AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
                                         WHERE p.oid = t.tgfoid AND p.proname = 'note_late'
-                                          AND p.pronamespace = 'cumulate'::regnamespace))
+                                          AND p.pronamespace = 'cumulate_internal'::regnamespace))
              OR EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
                         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                           AND (a.attgenerated <> '' OR a.attidentity <> '' OR a.atthasdef OR y.typtype = 'd')
@@ -30,7 +30,7 @@ pub fn for_direct_write(table: Oid, columns: &[String]) -> bool {
 pub fn is_noted(table: Oid) -> bool {
     Statement::new(
         "SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-         WHERE t.tgrelid = $1 AND p.proname = 'note_late' AND p.pronamespace = 'cumulate'::regnamespace",
+         WHERE t.tgrelid = $1 AND p.proname = 'note_late' AND p.pronamespace = 'cumulate_internal'::regnamespace",
     )
     .bind(table)
     .exists()

@@ -141,7 +141,7 @@ fn functions(client: &mut Client) -> Vec<Function> {
          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
          WHERE n.nspname IN ('cumulate', 'sales')",
     );
-    rows.iter().map(|row| Function::of(row)).filter(|function| !INTERNAL.contains(&function.name.as_str())).collect()
+    rows.iter().map(|row| Function::of(row)).collect()
 }
 
 impl Function {
@@ -215,20 +215,3 @@ fn names_behind(prefix: &str, text: &str) -> BTreeSet<String> {
     let names = places.map(|(at, _)| text[at + prefix.len()..].split(|c| !is_name(c)).next().unwrap_or_default());
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
-
-/// Functions that only the engine calls.
-const INTERNAL: [&str; 13] = [
-    "add_metric_begin",
-    "add_metric_fail",
-    "add_metric_fill",
-    "add_metric_show",
-    "backfill_begin",
-    "backfill_fail",
-    "backfill_step",
-    "launcher_pid",
-    "leaves",
-    "note_late",
-    "partitions",
-    "retention_step",
-    "scheduler_problem",
-];

@@ -95,16 +95,19 @@ impl Call {
         match function.name.as_str() {
             "backfill_step" | "backfill_fail" => {
                 let days = "current_date - 14, current_date - 12";
-                self.before = vec![format!("SELECT cumulate.backfill_begin({target}, {days})")];
-                self.after = "SELECT cumulate.backfill_fail({run}, '57014', 'no longer wanted', NULL, NULL)".to_owned();
+                self.before = vec![format!("SELECT cumulate_internal.backfill_begin({target}, {days})")];
+                self.after =
+                    "SELECT cumulate_internal.backfill_fail({run}, '57014', 'no longer wanted', NULL, NULL)".to_owned();
             }
             "add_metric" | "add_metric_begin" => self.before = vec![END_ADDING.to_owned()],
             "add_metric_fill" | "add_metric_fail" => {
                 let metric = format!("'m{}', '\"count(*)\"'", dice.below(100_000));
-                self.before =
-                    vec![END_ADDING.to_owned(), format!("SELECT cumulate.add_metric_begin({target}, {metric})")];
-                self.after =
-                    "SELECT cumulate.add_metric_fail({run}, '57014', 'no longer wanted', NULL, NULL)".to_owned();
+                self.before = vec![
+                    END_ADDING.to_owned(),
+                    format!("SELECT cumulate_internal.add_metric_begin({target}, {metric})"),
+                ];
+                self.after = "SELECT cumulate_internal.add_metric_fail({run}, '57014', 'no longer wanted', NULL, NULL)"
+                    .to_owned();
             }
             "forget" => {
                 self.end = End::RollsBack;
@@ -156,7 +159,7 @@ impl Call {
 
 /// Ends what an earlier call has begun.
 const END_ADDING: &str = "
-    SELECT cumulate.add_metric_fail(adding_run, '57014', 'no longer wanted', NULL, NULL)
+    SELECT cumulate_internal.add_metric_fail(adding_run, '57014', 'no longer wanted', NULL, NULL)
       FROM cumulate.definition AS d JOIN cumulate.runs AS r ON r.run_id = d.adding_run AND r.status = 'running'
      WHERE d.target = 'grown'::regclass";
 

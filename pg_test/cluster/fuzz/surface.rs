@@ -6,7 +6,7 @@ use postgres::Client;
 
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// cumulate; that of the sales pipeline; or that of the tables.
+    /// cumulate or cumulate_internal; that of the sales pipeline; or that of the tables.
     pub schema: String,
     pub name: String,
     pub is_procedure: bool,
@@ -27,26 +27,26 @@ impl Function {
         let short = |name: &str| name.replace("double precision", "double");
         match self.name.as_str() {
             "shift" | "total" => format!("{}({})", self.name, short(types[0])),
-            _ if self.schema == "cumulate" => self.name.clone(),
+            _ if self.schema.starts_with("cumulate") => self.name.clone(),
             _ => format!("{}.{}", self.schema, self.name),
         }
     }
 
     /// What takes no time: these calls fill the campaign up.
     pub fn is_cheap(&self) -> bool {
-        ["shift", "total", "shift_array", "next_runs", "definition", "launcher_pid", "scheduler_problem"]
-            .contains(&self.name.as_str())
+        ["shift", "total", "shift_array", "next_runs", "definition", "scheduler_problem"].contains(&self.name.as_str())
     }
 }
 
-/// All of schema cumulate, of a sales pipeline, and the aggregate function of a cumulative table.
+/// What PUBLIC may call of schemas cumulate and cumulate_internal, and of a sales pipeline; and the aggregate function
+/// of a cumulative table.
 pub fn functions(client: &mut Client) -> Vec<Function> {
     let rows = client.lines(&format!(
         "SELECT n.nspname, p.proname, p.prokind = 'p', p.pronargs - p.pronargdefaults,
                 (SELECT string_agg(coalesce(p.proargnames[a.number], '') || ':' || format_type(a.type, NULL), ';' ORDER BY a.number)
                    FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, number))
            FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-          WHERE n.nspname IN ('cumulate', 'sales') OR p.oid = '{MAIN}.counts_rows(date, date)'::regprocedure
+          WHERE n.nspname IN ('cumulate', 'cumulate_internal', 'sales') AND has_function_privilege('public', p.oid, 'EXECUTE') OR p.oid = '{MAIN}.counts_rows(date, date)'::regprocedure
           ORDER BY n.nspname, p.oid::regprocedure::text COLLATE \"C\""
     ));
     rows.iter().map(|row| function(row)).collect()

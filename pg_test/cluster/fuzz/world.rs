@@ -108,13 +108,13 @@ const TABLES: &str = r#"
     DO $$
     DECLARE number bigint := (SELECT id FROM cumulate.definition WHERE target = 'counts'::regclass);
     BEGIN
-        EXECUTE format('CREATE TRIGGER t1 AFTER INSERT OR UPDATE OR DELETE ON noted FOR EACH ROW EXECUTE FUNCTION cumulate.note_late(%L)', number);
-        CREATE TRIGGER t2 AFTER INSERT ON noted FOR EACH STATEMENT EXECUTE FUNCTION cumulate.note_late('-1', 'x', '');
-        CREATE TRIGGER t3 BEFORE UPDATE ON noted FOR EACH ROW WHEN (NEW.number = 3) EXECUTE FUNCTION cumulate.note_late();
-        CREATE TRIGGER t4 AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION cumulate.note_late('99999999999999999999');
-        CREATE TRIGGER t5 AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION cumulate.note_late('it''s $1 \"');
-        EXECUTE format('CREATE TRIGGER t6 AFTER TRUNCATE ON noted EXECUTE FUNCTION cumulate.note_late(%L)', number);
-        EXECUTE format('CREATE CONSTRAINT TRIGGER t7 AFTER INSERT ON noted DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cumulate.note_late(%L)', number + 1);
+        EXECUTE format('CREATE TRIGGER t1 AFTER INSERT OR UPDATE OR DELETE ON noted FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late(%L)', number);
+        CREATE TRIGGER t2 AFTER INSERT ON noted FOR EACH STATEMENT EXECUTE FUNCTION cumulate_internal.note_late('-1', 'x', '');
+        CREATE TRIGGER t3 BEFORE UPDATE ON noted FOR EACH ROW WHEN (NEW.number = 3) EXECUTE FUNCTION cumulate_internal.note_late();
+        CREATE TRIGGER t4 AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late('99999999999999999999');
+        CREATE TRIGGER t5 AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late('it''s $1 \"');
+        EXECUTE format('CREATE TRIGGER t6 AFTER TRUNCATE ON noted EXECUTE FUNCTION cumulate_internal.note_late(%L)', number);
+        EXECUTE format('CREATE CONSTRAINT TRIGGER t7 AFTER INSERT ON noted DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late(%L)', number + 1);
     END $$;
     "#;
 

@@ -36,13 +36,13 @@ fn a_worker_that_is_killed_is_followed_by_one_that_goes_on() {
 #[test]
 fn a_launcher_that_is_killed_comes_back() {
     let mut scene = in_mid_run("launcher-killed", &[]);
-    let pid = scene.client.value::<i32>("SELECT cumulate.launcher_pid()");
+    let pid = scene.client.value::<i32>("SELECT cumulate_internal.launcher_pid()");
     kill(pid);
     eventually(SOON, "the server to recover", || {
         scene.cluster.try_connect("stage").is_ok_and(|mut client| client.execute("SELECT 1", &[]).is_ok())
     });
     scene.reconnect();
-    scene.wait_for("the launcher", "SELECT cumulate.launcher_pid() IS NOT NULL");
+    scene.wait_for("the launcher", "SELECT cumulate_internal.launcher_pid() IS NOT NULL");
     assert_eq!(scene.client.value::<i64>(LAUNCHERS), 1);
     finish(scene);
 }
@@ -52,14 +52,19 @@ fn a_launcher_that_is_terminated_comes_back_alone_and_leaves_its_worker_at_work(
     let mut scene = in_mid_run("launcher-terminated", &[]);
     let worker = scene.client.value::<i32>(WORKER_PID);
     for _ in 0..2 {
-        let pid = scene.client.value::<i32>("SELECT cumulate.launcher_pid()");
+        let pid = scene.client.value::<i32>("SELECT cumulate_internal.launcher_pid()");
         scene.client.run(&format!("SELECT pg_terminate_backend({pid})"));
-        scene.wait_for("another launcher", &format!("SELECT coalesce(cumulate.launcher_pid() <> {pid}, false)"));
+        scene.wait_for(
+            "another launcher",
+            &format!("SELECT coalesce(cumulate_internal.launcher_pid() <> {pid}, false)"),
+        );
         assert_eq!(scene.client.value::<i64>(LAUNCHERS), 1);
     }
     // It is the same run still, and no other worker takes the table.
     assert_eq!(scene.client.value::<i32>(WORKER_PID), worker);
-    scene.client.run(&format!("SELECT pg_cancel_backend(cumulate.launcher_pid()), pg_cancel_backend({worker})"));
+    scene
+        .client
+        .run(&format!("SELECT pg_cancel_backend(cumulate_internal.launcher_pid()), pg_cancel_backend({worker})"));
     finish(scene);
 }
 

@@ -72,7 +72,7 @@ fn the_launcher_does_not_grow() {
         let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("its memory").to_owned();
         line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<i64>().ok()).expect("a number")
     };
-    let pid = scene.client.value::<i32>("SELECT cumulate.launcher_pid()");
+    let pid = scene.client.value::<i32>("SELECT cumulate_internal.launcher_pid()");
     let look_often = |scene: &mut crate::scene::Scene| {
         for _ in 0..150 {
             scene.client.run("SELECT cumulate.wake()");

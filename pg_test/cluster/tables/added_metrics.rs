@@ -328,7 +328,7 @@ fn a_killed_add_is_seen_and_done_again() {
     let mut killed = database.connect();
     killed.run("SET search_path = shop, public");
     // The first of its transactions, and then its process ends.
-    killed.run(&format!("SELECT cumulate.add_metric_begin('shop.added', 'spent', {})", literal(ADDED[0].1)));
+    killed.run(&format!("SELECT cumulate_internal.add_metric_begin('shop.added', 'spent', {})", literal(ADDED[0].1)));
     let call = format!("CALL cumulate.add_metric('shop.added', 'highest', {})", literal(ADDED[1].1));
     assert_eq!(client.refusal(&call).sqlstate, "55006", "one after another");
     let pid: i32 = killed.value("SELECT pg_backend_pid()");

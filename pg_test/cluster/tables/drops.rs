@@ -94,7 +94,7 @@ fn parts_of_the_extension_cannot_be_dropped_one_by_one() {
     let mut scene = Scene::set("parts");
     let mut admin = scene.database.connect();
     for part in [
-        "FUNCTION cumulate.note_late() CASCADE",
+        "FUNCTION cumulate_internal.note_late() CASCADE",
         "FUNCTION cumulate.verify CASCADE",
         "PROCEDURE cumulate.backfill CASCADE",
         "TABLE cumulate.definition CASCADE",
@@ -102,6 +102,7 @@ fn parts_of_the_extension_cannot_be_dropped_one_by_one() {
         "VIEW cumulate.tables CASCADE",
         "SEQUENCE cumulate.note_id_seq CASCADE",
         "SCHEMA cumulate",
+        "SCHEMA cumulate_internal CASCADE",
     ] {
         assert_eq!(admin.refusal(&format!("DROP {part}")).sqlstate, "2BP01", "{part}");
     }

@@ -185,7 +185,11 @@ fn a_plain_dump_restores_everything_and_the_tables_go_on() {
     let before = state(&mut cluster.connect("kept"));
     dump(&cluster, "postgres", "kept", &[], &scratch.file("plain.sql"));
     dump(&cluster, "postgres", "kept", &["--inserts", "--disable-triggers"], &scratch.file("inserts.sql"));
-    for (database, file) in [("restored", "plain.sql"), ("restored_by_inserts", "inserts.sql")] {
+    // Its script says that row_security is on.
+    dump(&cluster, "postgres", "kept", &["--enable-row-security"], &scratch.file("secured.sql"));
+    for (database, file) in
+        [("restored", "plain.sql"), ("restored_by_inserts", "inserts.sql"), ("restored_secured", "secured.sql")]
+    {
         cluster.connect("postgres").run(&format!("CREATE DATABASE {database} TEMPLATE template0"));
         let mut psql = program("psql", &cluster, "postgres");
         psql.args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", database, "-f"]).arg(scratch.file(file));

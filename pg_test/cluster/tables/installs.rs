@@ -52,6 +52,10 @@ fn a_schema_of_another_role_is_refused() {
         assert_eq!(refusal.sqlstate, "42501", "{trap}\n{refusal}");
         assert!(refusal.hint.is_some(), "{refusal}");
     }
+    // The other schema is the extension's own from the start.
+    trapper.run("CREATE SCHEMA cumulate_internal");
+    assert_eq!(admin.refusal("DROP SCHEMA cumulate CASCADE; CREATE EXTENSION pg_cumulate").sqlstate, "42P06");
+    trapper.run("DROP SCHEMA cumulate_internal");
     // As a dump has it: the schema is there, empty, and its owner's alone.
     admin.run("DROP SCHEMA cumulate CASCADE; CREATE SCHEMA cumulate; CREATE EXTENSION pg_cumulate SCHEMA cumulate");
     assert_nobody_rose(&mut admin);

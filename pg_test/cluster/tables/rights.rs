@@ -16,8 +16,8 @@ const CALLS: [&str; 18] = [
     "SELECT cumulate.alter_table('counts', retention => '200 years')",
     "SELECT cumulate.apply_retention('counts')",
     "CALL cumulate.add_metric('counts', 'later', '\"max(amount)\"')",
-    "SELECT cumulate.add_metric_show('counts')",
-    "SELECT cumulate.retention_step('counts')",
+    "SELECT cumulate_internal.add_metric_show('counts')",
+    "SELECT cumulate_internal.retention_step('counts')",
     "SELECT cumulate.schedule('counts', '@hourly')",
     "SELECT cumulate.pause('counts', 'by hand')",
     "SELECT cumulate.resume('counts')",
@@ -251,7 +251,7 @@ fn partitions_of_a_source_are_looked_at_whatever_the_owner_may_see_of_the_extens
          SELECT cumulate.create_table('parted', 'parts', 'day', '{key}', '{\"n\": \"count(*)\"}', start_date => '2024-12-01', time_zone => 'UTC');
          SELECT cumulate.cumulate_day('parted', '2024-12-01')",
     );
-    admin.run("REVOKE ALL ON FUNCTION cumulate.partitions, cumulate.leaves FROM PUBLIC");
+    admin.run("REVOKE ALL ON FUNCTION cumulate_internal.partitions, cumulate_internal.leaves FROM PUBLIC");
     owner.run(
         "CREATE TABLE parts_b PARTITION OF parts FOR VALUES IN ('b'); INSERT INTO parts VALUES ('b', '2024-12-01')",
     );
@@ -312,7 +312,9 @@ fn the_extensions_own_tables_cannot_be_written_by_hand() {
             format!("DO $$ BEGIN LOCK TABLE cumulate.{table} IN EXCLUSIVE MODE; END $$"),
             format!("ALTER TABLE cumulate.{table} ADD COLUMN mine text"),
             format!("DROP TABLE cumulate.{table}"),
-            format!("CREATE TRIGGER mine AFTER INSERT ON cumulate.{table} EXECUTE FUNCTION cumulate.note_late('1')"),
+            format!(
+                "CREATE TRIGGER mine AFTER INSERT ON cumulate.{table} EXECUTE FUNCTION cumulate_internal.note_late('1')"
+            ),
             format!("SELECT * FROM cumulate.{table} FOR UPDATE"),
             format!("CREATE TABLE mine (LIKE cumulate.{table}, FOREIGN KEY (target) REFERENCES cumulate.{table})"),
         ]);
@@ -325,7 +327,7 @@ fn the_extensions_own_tables_cannot_be_written_by_hand() {
         "CREATE TABLE cumulate.mine ()".to_owned(),
         "CREATE FUNCTION cumulate.mine() RETURNS integer RETURN 1".to_owned(),
         "CREATE OR REPLACE VIEW cumulate.tables AS SELECT 1".to_owned(),
-        "DROP FUNCTION cumulate.note_late() CASCADE".to_owned(),
+        "DROP FUNCTION cumulate_internal.note_late() CASCADE".to_owned(),
         "ALTER EXTENSION pg_cumulate DROP TABLE cumulate.note".to_owned(),
         "DROP EXTENSION pg_cumulate CASCADE".to_owned(),
     ]);
@@ -333,7 +335,7 @@ fn the_extensions_own_tables_cannot_be_written_by_hand() {
         assert_refused(&mut owner, command, "42501");
     }
     assert_eq!(digest(&mut owner), before);
-    assert_refused(&mut owner, "SELECT cumulate.note_late()", "0A000");
+    assert_refused(&mut owner, "SELECT cumulate_internal.note_late()", "0A000");
 }
 
 #[test]
@@ -345,12 +347,12 @@ fn a_note_trigger_on_a_strangers_table_notes_nothing_for_others() {
     stranger.run("CREATE TABLE mine (key text, at date, amount integer)");
     for (name, argument) in [("one", id.to_string()), ("two", "no number".to_owned()), ("three", "99".to_owned())] {
         stranger.run(&format!(
-            "CREATE TRIGGER {name} AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION cumulate.note_late('{argument}')"
+            "CREATE TRIGGER {name} AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late('{argument}')"
         ));
     }
     stranger.run(&format!(
-        "CREATE TRIGGER four AFTER TRUNCATE ON mine EXECUTE FUNCTION cumulate.note_late('{id}');
-         CREATE TRIGGER five BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION cumulate.note_late()"
+        "CREATE TRIGGER four AFTER TRUNCATE ON mine EXECUTE FUNCTION cumulate_internal.note_late('{id}');
+         CREATE TRIGGER five BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late()"
     ));
     stranger
         .run("ALTER TABLE mine DISABLE TRIGGER five; INSERT INTO mine VALUES ('a', '2024-12-01', 1); TRUNCATE mine");

@@ -1,0 +1,90 @@
+-- What nobody calls by hand: steps of procedures, the trigger function of sources, and what views ask the library.
+
+CREATE SCHEMA cumulate_internal;
+
+CREATE FUNCTION cumulate_internal.note_late() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'note_late_wrapper';
+
+CREATE FUNCTION cumulate_internal.backfill_begin(target regclass, from_day date, to_day date) RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', 'backfill_begin_wrapper';
+CREATE FUNCTION cumulate_internal.backfill_step(run_id bigint) RETURNS boolean
+LANGUAGE c AS 'MODULE_PATHNAME', 'backfill_step_wrapper';
+CREATE FUNCTION cumulate_internal.backfill_fail(run_id bigint, sqlstate text, message text, detail text, hint text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'backfill_fail_wrapper';
+CREATE FUNCTION cumulate_internal.retention_step(target regclass) RETURNS boolean
+LANGUAGE c AS 'MODULE_PATHNAME', 'retention_step_wrapper';
+
+CREATE FUNCTION cumulate_internal.add_metric_begin(target regclass, name text, metric json) RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_begin_wrapper';
+CREATE FUNCTION cumulate_internal.add_metric_fill(run_id bigint) RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_fill_wrapper';
+CREATE FUNCTION cumulate_internal.add_metric_show(target regclass) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_show_wrapper';
+CREATE FUNCTION cumulate_internal.add_metric_fail(run_id bigint, sqlstate text, message text, detail text, hint text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_fail_wrapper';
+
+CREATE FUNCTION cumulate_internal.launcher_pid() RETURNS integer
+LANGUAGE c AS 'MODULE_PATHNAME', 'launcher_pid_wrapper';
+CREATE FUNCTION cumulate_internal.scheduler_problem() RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'scheduler_problem_wrapper';
+
+-- pg_partition_tree locks partitions and leaves their parent unlocked: who locks them from the top down, as TRUNCATE
+-- does, and the transaction that goes on to read the parent would wait for each other.
+CREATE FUNCTION cumulate_internal.partitions(parent regclass, OUT relid regclass, OUT isleaf boolean) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH RECURSIVE part AS (
+        SELECT c.oid, c.relkind, 0 AS level FROM pg_catalog.pg_class c WHERE c.oid = parent AND c.relkind = 'p'
+        UNION ALL
+        SELECT c.oid, c.relkind, p.level + 1
+        FROM part p
+        JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+        JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+        WHERE p.relkind = 'p')
+    SELECT part.oid::regclass, part.relkind <> 'p' FROM part ORDER BY part.level, part.oid;
+END;
+
+CREATE FUNCTION cumulate_internal.leaves(definition bigint, source regclass, OUT leaf regclass, OUT trigger oid)
+RETURNS SETOF record LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT p.relid, coalesce(t.oid, 0)
+    FROM cumulate_internal.partitions(source) p
+    LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || definition
+    WHERE p.isleaf AND p.relid <> source
+    UNION ALL
+    SELECT i.inhrelid::regclass, 0
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    WHERE i.inhparent = source AND c.relkind = 'r';
+END;
+
+-- Some of them are called with the rights of a user who does something else.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA cumulate_internal FROM PUBLIC;
+GRANT USAGE ON SCHEMA cumulate_internal TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    -- Whoever makes the triggers of a source: create_table and alter_table as the table's owner, and who restores them.
+    cumulate_internal.note_late,
+    -- Who calls the procedures. Each step looks whether its caller owns the table.
+    cumulate_internal.add_metric_begin, cumulate_internal.add_metric_fill, cumulate_internal.add_metric_show,
+    cumulate_internal.add_metric_fail, cumulate_internal.backfill_begin, cumulate_internal.backfill_step,
+    cumulate_internal.backfill_fail, cumulate_internal.retention_step,
+    -- Who reads cumulate.defects and cumulate.health().
+    cumulate_internal.partitions, cumulate_internal.scheduler_problem
+TO PUBLIC;
+
+COMMENT ON SCHEMA cumulate_internal IS 'What pg_cumulate calls by itself';
+COMMENT ON FUNCTION cumulate_internal.note_late IS 'Trigger function on sources: notes rows of days that are over';
+COMMENT ON FUNCTION cumulate_internal.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
+COMMENT ON FUNCTION cumulate_internal.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
+COMMENT ON FUNCTION cumulate_internal.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
+COMMENT ON FUNCTION cumulate_internal.leaves IS
+    'Partitions of a source, each with its trigger that notes late INSERTs for a definition, and tables that inherit from it, which have none';
+COMMENT ON FUNCTION cumulate_internal.add_metric_begin IS 'Used by procedure cumulate.add_metric: checks the metric, adds empty columns, starts a run';
+COMMENT ON FUNCTION cumulate_internal.add_metric_fill IS 'Used by procedure cumulate.add_metric: fills the columns; returns the snapshot rows filled';
+COMMENT ON FUNCTION cumulate_internal.add_metric_show IS 'Used by procedure cumulate.add_metric: shows the metric in the view of the newest snapshot';
+COMMENT ON FUNCTION cumulate_internal.add_metric_fail IS 'Used by procedure cumulate.add_metric: ends its run with an error and removes the columns';
+COMMENT ON FUNCTION cumulate_internal.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
+COMMENT ON FUNCTION cumulate_internal.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
+COMMENT ON FUNCTION cumulate_internal.retention_step IS
+    'Used by procedure cumulate.backfill: drops a batch of old snapshots; whether there is more to do';
+COMMENT ON FUNCTION cumulate_internal.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';
