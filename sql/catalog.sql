@@ -19,7 +19,7 @@ BEGIN
     FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner
     WHERE n.nspname = 'cumulate';
     IF facts IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'schema "cumulate" exists and is not the installing role''s alone',
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'schema "cumulate" exists and does not belong to the installing role alone',
             DETAIL = facts, HINT = 'ALTER SCHEMA cumulate RENAME TO cumulate_before;';
     END IF;
 END
@@ -120,7 +120,7 @@ SELECT pg_catalog.pg_extension_config_dump('cumulate.note_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.run_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.note', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 
-COMMENT ON TABLE cumulate.definition IS 'Definitions of cumulative tables, one row each; read them through cumulate.tables and cumulate.definition()';
+COMMENT ON TABLE cumulate.definition IS 'Definitions of cumulative tables, one row each; read them in cumulate.tables and with cumulate.definition()';
 COMMENT ON COLUMN cumulate.definition.id IS 'Number of the definition, which its triggers name';
 COMMENT ON COLUMN cumulate.definition.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.definition.source IS 'The table of events';
@@ -136,21 +136,21 @@ COMMENT ON COLUMN cumulate.definition.filter IS 'The condition on the source''s 
 COMMENT ON COLUMN cumulate.definition.shape IS 'ragged: arrays grow with a key''s age; padded: arrays always have the longest window';
 COMMENT ON COLUMN cumulate.definition.expire_idle IS 'Whether keys without an event in the longest window are left out';
 COMMENT ON COLUMN cumulate.definition.late IS 'How late changes are found: trigger, scan or none';
-COMMENT ON COLUMN cumulate.definition.lookback IS 'Days that a run aggregates again when late is scan';
+COMMENT ON COLUMN cumulate.definition.lookback IS 'Days before today that are read again when late is scan';
 COMMENT ON COLUMN cumulate.definition.partition_by IS 'month, day or none';
 COMMENT ON COLUMN cumulate.definition.retention IS 'How long snapshots are kept; NULL for ever';
-COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one stand as they are; NULL when none is frozen';
+COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one are frozen; NULL when none is';
 COMMENT ON COLUMN cumulate.definition.frozen_changes IS 'Late changes of frozen days that were dropped';
-COMMENT ON COLUMN cumulate.definition.leaves IS 'Partitions of the source when it was last looked at';
+COMMENT ON COLUMN cumulate.definition.leaves IS 'Partitions of the source at the last look';
 COMMENT ON COLUMN cumulate.definition.leaf_triggers IS 'Their note triggers, which are made anew when a partition is attached';
 COMMENT ON COLUMN cumulate.definition.adding IS 'The metric that add_metric is adding';
 COMMENT ON COLUMN cumulate.definition.adding_run IS 'The run that adds it';
 COMMENT ON COLUMN cumulate.definition.created_at IS 'When the table was made';
 
-COMMENT ON TABLE cumulate.ledger IS 'The ledger: one row per cumulative table and day; read it through cumulate.days';
+COMMENT ON TABLE cumulate.ledger IS 'The ledger: one row for each cumulative table and day; read it in cumulate.days';
 COMMENT ON COLUMN cumulate.ledger.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.ledger.day IS 'The day';
-COMMENT ON COLUMN cumulate.ledger.state IS 'missing, open (snapshot made before the day or its writers had ended), closed, frozen or dropped';
+COMMENT ON COLUMN cumulate.ledger.state IS 'missing, open (the snapshot was made before the day or its writers had ended), closed, frozen or dropped';
 COMMENT ON COLUMN cumulate.ledger.rows IS 'Rows in the day''s snapshot when it was made';
 COMMENT ON COLUMN cumulate.ledger.events IS 'Source rows of the day when it was last aggregated';
 COMMENT ON COLUMN cumulate.ledger.unkeyed_events IS 'Source rows of the day that were left out because a key column is NULL';
@@ -165,7 +165,7 @@ COMMENT ON COLUMN cumulate.note.key IS 'The changed key''s columns as text; NULL
 COMMENT ON COLUMN cumulate.note.pid IS 'Process that made the change';
 COMMENT ON COLUMN cumulate.note.noted_at IS 'When the change was noted';
 
-COMMENT ON TABLE cumulate.schedule IS 'When the scheduler works on which table; read it through cumulate.schedules';
+COMMENT ON TABLE cumulate.schedule IS 'Schedules and pauses of the cumulative tables; read them in cumulate.schedules';
 COMMENT ON COLUMN cumulate.schedule.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.schedule.schedule IS 'Five fields of cron or a macro; NULL: only by hand';
 COMMENT ON COLUMN cumulate.schedule.time_zone IS 'The time zone that the schedule goes by; NULL: the table''s';
@@ -174,9 +174,9 @@ COMMENT ON COLUMN cumulate.schedule.paused_at IS 'Since when the table is paused
 COMMENT ON COLUMN cumulate.schedule.reason IS 'Why it is paused';
 COMMENT ON COLUMN cumulate.schedule.failures IS 'Runs in a row that have failed';
 COMMENT ON COLUMN cumulate.schedule.retry_at IS 'When it is tried again';
-COMMENT ON COLUMN cumulate.schedule.scanned_at IS 'When a table whose late changes are found by scan was last looked through';
+COMMENT ON COLUMN cumulate.schedule.scanned_at IS 'When the last days of a table with late => scan were last read again';
 
-COMMENT ON TABLE cumulate.run IS 'Runs: one row per execution of a cumulative table''s work; read it through cumulate.runs';
+COMMENT ON TABLE cumulate.run IS 'Runs: one row for each execution of a cumulative table''s work; read them in cumulate.runs';
 COMMENT ON COLUMN cumulate.run.run_id IS 'Number of the run';
 COMMENT ON COLUMN cumulate.run.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.run.trigger IS 'What started it: schedule, manual, backfill or late';

@@ -3,49 +3,49 @@
 COMMENT ON SCHEMA cumulate IS 'pg_cumulate: cumulative tables, advanced day by day';
 
 COMMENT ON FUNCTION cumulate.create_table IS
-    'Makes a cumulative table over a source, or adopts a fitting one of that name; returns it';
+    'Makes a cumulative table over a source, or takes over one of that name that fits, and returns it';
 COMMENT ON FUNCTION cumulate.alter_table IS
-    'Changes how late changes are found, the lookback of scans, or the retention; NULL leaves it as it is';
-COMMENT ON FUNCTION cumulate.definition IS 'The create_table call that makes a cumulative table, with today''s names';
+    'Changes how late changes are found, the lookback of scans, or the retention; NULL leaves a setting as it is';
+COMMENT ON FUNCTION cumulate.definition IS 'Returns the create_table call that makes such a table, with the names that source and columns have today';
 COMMENT ON FUNCTION cumulate.drop_table IS
-    'Drops a cumulative table with its daily table and triggers; with keep_data the tables stay as ordinary tables';
+    'Drops a cumulative table with its daily table and triggers; with keep_data the tables stay, as ordinary tables';
 COMMENT ON FUNCTION cumulate.populate_day IS
-    'Aggregates a day of the source into the daily table and repairs the snapshots that depend on it; returns the day''s daily rows';
+    'Reads a day from the source into the daily table, repairs the snapshots that depend on it, and returns the number of the day''s daily rows';
 COMMENT ON FUNCTION cumulate.cumulate_day IS
-    'Closes a day: aggregates it, repairs what late changes say, makes its snapshot; returns the snapshot''s rows';
+    'Closes a day: repairs what late changes say, reads the day from the source, makes its snapshot, and returns the number of its rows';
 COMMENT ON FUNCTION cumulate.cumulate_range IS
-    'Closes all days of a range in the caller''s transaction; returns the rows of their snapshots';
+    'Closes the days of a range that are not closed, in the caller''s transaction, and returns the number of rows in all snapshots of the range';
 COMMENT ON FUNCTION cumulate.restate IS
-    'Aggregates days again from the source and repairs the snapshots that depend on them; returns the snapshot rows changed';
+    'Reads days again from the source, repairs the snapshots that depend on them, and returns the number of snapshot rows changed';
 COMMENT ON FUNCTION cumulate.freeze IS
-    'Declares closed days final: their source rows may be deleted, and are never read again';
+    'Declares closed days final: their source rows may be deleted and are never read again';
 COMMENT ON FUNCTION cumulate.apply_retention IS
-    'Drops snapshots that are older than the table keeps them, never daily rows; returns how many days that were';
-COMMENT ON FUNCTION cumulate.forget IS 'Removes what is known of a table of which a part has been dropped, by the number of its definition';
-COMMENT ON FUNCTION cumulate.health IS 'One row per problem: how severe, of which table, what it is and what to do';
+    'Drops snapshots that are older than the table''s retention, never daily rows, and returns the number of days dropped';
+COMMENT ON FUNCTION cumulate.forget IS 'Removes what is known of a cumulative table of which a part has been dropped, by the number of its definition';
+COMMENT ON FUNCTION cumulate.health IS 'Returns one row for each problem: how severe it is, which table has it, what it is and how to mend it';
 COMMENT ON FUNCTION cumulate.apply_late IS
-    'Repairs the snapshots that noted late changes touch; returns the snapshot rows changed';
+    'Repairs the snapshots that noted late changes touch, and returns the number of snapshot rows changed';
 COMMENT ON FUNCTION cumulate.verify IS
-    'Recomputes closed days from the source and returns what differs from the snapshots: nothing, when all is right';
-COMMENT ON FUNCTION cumulate.plan IS 'The days that the next run would work on, and why';
+    'Computes closed days again from the source and returns what differs from the snapshots; no rows when all is right';
+COMMENT ON FUNCTION cumulate.plan IS 'Returns the days before today that need work, and why';
 COMMENT ON FUNCTION cumulate.generate_events IS
-    'Writes mock events into a table with columns product_id, event_type and event_date; returns how many';
+    'Writes mock events into a table with columns product_id, event_type and event_date, and returns how many';
 COMMENT ON FUNCTION cumulate.create_sales_pipeline IS
-    'Makes the sales pipeline in a schema: events, daily counts, a cumulative table and wrappers; returns the cumulative table';
+    'Makes a sales pipeline in a schema: events, daily table, cumulative table and functions; returns the cumulative table';
 COMMENT ON FUNCTION cumulate.writers IS
-    'Transactions that have written to the source and began before today or at an unknown time: closing a day that is over waits for them';
+    'Returns the transactions that have written to the source and began before today or at an unknown time; closing a day that is over waits for them';
 COMMENT ON PROCEDURE cumulate.backfill IS
-    'Closes all days of a range, by default from the start date to yesterday, in batches that it commits';
+    'Closes the days of a range that are not closed, by default all days up to yesterday, and commits after each batch';
 COMMENT ON FUNCTION cumulate.schedule IS
-    'Has a cumulative table advance by itself from the times of a schedule on: five fields of cron, @hourly, @daily, @weekly or @monthly';
-COMMENT ON FUNCTION cumulate.unschedule IS 'Leaves a cumulative table to be advanced by hand';
-COMMENT ON FUNCTION cumulate.run_now IS 'Has the scheduler run a cumulative table''s work at once; returns before that begins';
-COMMENT ON FUNCTION cumulate.pause IS 'Keeps the scheduler from a cumulative table until it is resumed';
-COMMENT ON FUNCTION cumulate.resume IS 'Ends a pause, and forgets earlier failures';
-COMMENT ON FUNCTION cumulate.next_runs IS 'The next n times of a schedule in a time zone, UTC by default';
-COMMENT ON FUNCTION cumulate.wake IS 'Has the scheduler look at this database as soon as the transaction has committed';
+    'Lets a cumulative table advance by itself at the times of a schedule: five fields of cron, @hourly, @daily, @weekly or @monthly';
+COMMENT ON FUNCTION cumulate.unschedule IS 'Removes the schedule of a cumulative table, which is then advanced by hand';
+COMMENT ON FUNCTION cumulate.run_now IS 'Asks the scheduler for a run of a cumulative table, and returns at once';
+COMMENT ON FUNCTION cumulate.pause IS 'Keeps the scheduler away from a cumulative table until resume is called';
+COMMENT ON FUNCTION cumulate.resume IS 'Ends the pause of a cumulative table, and forgets its earlier failures';
+COMMENT ON FUNCTION cumulate.next_runs IS 'Returns the next n times of a schedule in a time zone, UTC by default';
+COMMENT ON FUNCTION cumulate.wake IS 'Asks the scheduler to look at this database as soon as the transaction has committed';
 COMMENT ON PROCEDURE cumulate.add_metric IS
-    'Adds a metric with its history; other columns stay as they are, and readers wait for no more than a change of the catalog';
+    'Adds a metric with its history; other columns stay as they are, and readers wait only while columns are added';
 
 DO $$
 DECLARE
@@ -57,13 +57,13 @@ BEGIN
         WHERE p.pronamespace = 'cumulate'::pg_catalog.regnamespace AND p.proname IN ('shift', 'total')
     LOOP
         EXECUTE pg_catalog.format('COMMENT ON FUNCTION %s IS %L', one.signature, CASE one.proname
-            WHEN 'shift' THEN 'Puts newest in front of a newest-first array and cuts it to size elements (1 to 3660)'
-            ELSE 'Sum of the newest days of a newest-first array, of all by default; NULL elements do not count' END);
+            WHEN 'shift' THEN 'Puts newest in front of a newest-first array and cuts the array to size elements (1 to 3660)'
+            ELSE 'Returns the sum of the newest days of a newest-first array, of all days by default; NULL elements do not count' END);
     END LOOP;
 END
 $$;
 
-COMMENT ON VIEW cumulate.tables IS 'Cumulative tables; cumulate.definition has more of each, and cumulate.definition(target) the call that makes it';
+COMMENT ON VIEW cumulate.tables IS 'Cumulative tables; cumulate.definition(target) returns the call that makes one';
 COMMENT ON COLUMN cumulate.tables.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.tables.source IS 'The table of events';
 COMMENT ON COLUMN cumulate.tables.keys IS 'The key columns';
@@ -84,23 +84,23 @@ COMMENT ON COLUMN cumulate.metrics.daily_column IS 'Its column in the daily tabl
 COMMENT ON VIEW cumulate.days IS 'The ledger: every day from the start date on, and how final it is';
 COMMENT ON COLUMN cumulate.days.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.days.day IS 'The day';
-COMMENT ON COLUMN cumulate.days.state IS 'missing, open (snapshot made before the day or its writers had ended), closed, frozen or dropped';
+COMMENT ON COLUMN cumulate.days.state IS 'missing, open (the snapshot was made before the day or its writers had ended), closed, frozen or dropped';
 COMMENT ON COLUMN cumulate.days.rows IS 'Rows in its snapshot';
 COMMENT ON COLUMN cumulate.days.events IS 'Source rows of the day when it was last aggregated as a whole';
-COMMENT ON COLUMN cumulate.days.unkeyed IS 'Source rows of the day left out because a key column is NULL';
-COMMENT ON COLUMN cumulate.days.notes IS 'Notes of late changes of the day that wait to be repaired';
+COMMENT ON COLUMN cumulate.days.unkeyed IS 'Source rows of the day that were left out because a key column is NULL';
+COMMENT ON COLUMN cumulate.days.notes IS 'Late changes of the day that wait to be repaired; a change of all days counts for each day';
 COMMENT ON COLUMN cumulate.days.held_by IS
-    'Processes whose writes a close of the day would wait for; 0 for a prepared transaction';
+    'Processes that a close of the day would wait for; 0 for a prepared transaction';
 COMMENT ON COLUMN cumulate.days.closed_at IS 'When its snapshot was made or settled';
 
-COMMENT ON VIEW cumulate.status IS 'How far each cumulative table is';
+COMMENT ON VIEW cumulate.status IS 'How far each cumulative table has advanced';
 COMMENT ON COLUMN cumulate.status.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.status.newest_closed IS 'The newest closed day';
 COMMENT ON COLUMN cumulate.status.lag_days IS 'Days from the newest closed day to yesterday';
-COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be settled';
+COMMENT ON COLUMN cumulate.status.open_days IS 'Days whose snapshot will be settled by a later close';
 COMMENT ON COLUMN cumulate.status.missing_days IS 'Days that are over and have no snapshot';
 COMMENT ON COLUMN cumulate.status.notes IS 'Notes of late changes that wait to be repaired';
-COMMENT ON COLUMN cumulate.status.oldest_note IS 'When the oldest of them was made';
+COMMENT ON COLUMN cumulate.status.oldest_note IS 'When the oldest of them was noted';
 COMMENT ON COLUMN cumulate.status.held_by IS
     'Processes that still write to the source and began before today; 0 for a prepared transaction; see cumulate.writers()';
 
@@ -121,21 +121,21 @@ COMMENT ON COLUMN cumulate.runs.message IS 'Message of its error';
 COMMENT ON COLUMN cumulate.runs.detail IS 'DETAIL of its error';
 COMMENT ON COLUMN cumulate.runs.hint IS 'HINT of its error';
 
-COMMENT ON VIEW cumulate.schedules IS 'When the scheduler works on which table, and what keeps it from it';
+COMMENT ON VIEW cumulate.schedules IS 'Schedules of the cumulative tables, and what keeps the scheduler from them';
 COMMENT ON COLUMN cumulate.schedules.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.schedules.schedule IS 'Five fields of cron or a macro; NULL: only by hand';
 COMMENT ON COLUMN cumulate.schedules.time_zone IS 'The time zone that the schedule goes by';
-COMMENT ON COLUMN cumulate.schedules.next_run IS 'The next time of the schedule; what is due already does not wait for it';
+COMMENT ON COLUMN cumulate.schedules.next_run IS 'The next time of the schedule; work that is due already does not wait for it';
 COMMENT ON COLUMN cumulate.schedules.state IS 'running, paused, incomplete (see cumulate.defects), retrying, by hand or scheduled';
 COMMENT ON COLUMN cumulate.schedules.failures IS 'Runs in a row that have failed';
 COMMENT ON COLUMN cumulate.schedules.retry_at IS 'When it is tried again';
 COMMENT ON COLUMN cumulate.schedules.paused_at IS 'Since when it is paused';
 COMMENT ON COLUMN cumulate.schedules.reason IS 'Why it is paused';
 
-COMMENT ON VIEW cumulate.defects IS 'What makes tables incomplete: no run touches them until it is mended';
+COMMENT ON VIEW cumulate.defects IS 'What makes cumulative tables incomplete; no run touches such a table until it is mended';
 COMMENT ON COLUMN cumulate.defects.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.defects.what IS 'What is missing or disabled';
-COMMENT ON COLUMN cumulate.defects.how_to_mend IS 'What to do';
+COMMENT ON COLUMN cumulate.defects.how_to_mend IS 'The statement that mends it';
 
 COMMENT ON VIEW cumulate.progress IS 'Runs that are under way';
 COMMENT ON COLUMN cumulate.progress.run_id IS 'Number of the run';
@@ -146,7 +146,7 @@ COMMENT ON COLUMN cumulate.progress.days_done IS 'Days closed so far';
 COMMENT ON COLUMN cumulate.progress.days_total IS 'Days to close';
 COMMENT ON COLUMN cumulate.progress.rows IS 'Snapshot rows so far';
 COMMENT ON COLUMN cumulate.progress.rows_per_second IS 'Snapshot rows a second since it started';
-COMMENT ON COLUMN cumulate.progress.time_left IS 'About how long it will go on';
+COMMENT ON COLUMN cumulate.progress.time_left IS 'About how long it will take';
 COMMENT ON COLUMN cumulate.progress.started_at IS 'When it started';
 
 -- A database that has the extension is looked at from now on.
@@ -156,7 +156,7 @@ DO $$
 BEGIN
     IF cumulate_internal.scheduler_problem() = 'not preloaded' THEN
         RAISE WARNING 'days will not advance by themselves: pg_cumulate is not preloaded'
-            USING HINT = 'Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server; all else works without.';
+            USING HINT = 'Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server. Everything else works without that.';
     END IF;
 END
 $$;

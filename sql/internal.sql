@@ -72,7 +72,7 @@ GRANT EXECUTE ON FUNCTION
     cumulate_internal.partitions, cumulate_internal.scheduler_problem
 TO PUBLIC;
 
-COMMENT ON SCHEMA cumulate_internal IS 'What pg_cumulate calls by itself';
+COMMENT ON SCHEMA cumulate_internal IS 'Functions of pg_cumulate that only the extension itself calls';
 COMMENT ON FUNCTION cumulate_internal.note_late IS 'Trigger function on sources: notes rows of days that are over';
 COMMENT ON FUNCTION cumulate_internal.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate_internal.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
@@ -84,7 +84,7 @@ COMMENT ON FUNCTION cumulate_internal.add_metric_fill IS 'Used by procedure cumu
 COMMENT ON FUNCTION cumulate_internal.add_metric_show IS 'Used by procedure cumulate.add_metric: shows the metric in the view of the newest snapshot';
 COMMENT ON FUNCTION cumulate_internal.add_metric_fail IS 'Used by procedure cumulate.add_metric: ends its run with an error and removes the columns';
 COMMENT ON FUNCTION cumulate_internal.backfill_begin IS 'Used by procedure cumulate.backfill: starts a run and returns its number';
-COMMENT ON FUNCTION cumulate_internal.backfill_step IS 'Used by procedure cumulate.backfill: does one batch; whether there is more to do';
+COMMENT ON FUNCTION cumulate_internal.backfill_step IS 'Used by procedure cumulate.backfill: does one batch, and returns whether there is more to do';
 COMMENT ON FUNCTION cumulate_internal.retention_step IS
-    'Used by procedure cumulate.backfill: drops a batch of old snapshots; whether there is more to do';
+    'Used by procedure cumulate.backfill: drops a batch of old snapshots, and returns whether there is more to do';
 COMMENT ON FUNCTION cumulate_internal.backfill_fail IS 'Used by procedure cumulate.backfill: ends its run with an error';

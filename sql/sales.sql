@@ -83,21 +83,21 @@ BEGIN
             SELECT cumulate.generate_events('%1$I.events'::regclass, events, products, from_day, to_day, seed, profile);
         END;
         COMMENT ON FUNCTION %1$I.generate_events IS
-            'Writes mock events; the same seed gives the same events. Returns how many';
+            'Writes mock events, and returns how many; the same seed gives the same events';
 
         CREATE FUNCTION %1$I.populate_day(day date) RETURNS bigint LANGUAGE sql
         BEGIN ATOMIC
             SELECT cumulate.populate_day('%1$I.daily_cumulate'::regclass, day);
         END;
         COMMENT ON FUNCTION %1$I.populate_day IS
-            'Aggregates a day of events into the daily table, again if need be. Returns the day''s rows';
+            'Reads a day of events into the daily table, and returns the number of the day''s rows';
 
         CREATE FUNCTION %1$I.cumulate_day(day date) RETURNS bigint LANGUAGE sql
         BEGIN ATOMIC
             SELECT cumulate.cumulate_day('%1$I.daily_cumulate'::regclass, day);
         END;
         COMMENT ON FUNCTION %1$I.cumulate_day IS
-            'Aggregates and closes a day. Returns the rows of its snapshot';
+            'Closes a day, and returns the number of rows in its snapshot';
 
         CREATE FUNCTION %1$I.shift_array(history integer[], newest integer) RETURNS integer[] LANGUAGE sql
             IMMUTABLE PARALLEL SAFE
@@ -110,7 +110,7 @@ BEGIN
         CREATE PROCEDURE %1$I.backfill(from_day date DEFAULT NULL, to_day date DEFAULT NULL) LANGUAGE plpgsql
         AS $body$ BEGIN CALL cumulate.backfill('%1$I.daily_cumulate', from_day, to_day); END $body$;
         COMMENT ON PROCEDURE %1$I.backfill IS
-            'Closes all days of a range, by default from the start date to yesterday, committing as it goes'
+            'Closes the days of a range that are not closed, by default all days up to yesterday, and commits after each batch'
         $sql$, schema_name);
 
     FOREACH wrapper IN ARRAY ARRAY[

@@ -152,7 +152,7 @@ BEGIN ATOMIC
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = d.aggregate)
     UNION ALL
     -- Metrics whose adding was killed.
-    SELECT 'warning', t.target::text, pg_catalog.format('metric %s has been added halfway: its columns are empty', m.name),
+    SELECT 'warning', t.target::text, pg_catalog.format('metric %s was not added completely: its columns are empty', m.name),
            pg_catalog.format('CALL cumulate.add_metric(%L, %L, %L);', t.target, m.name, m.body)
     FROM cumulate.tables t
     JOIN cumulate.definition d ON d.target = t.target AND d.adding IS NOT NULL
@@ -183,7 +183,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'warning', s.target::text,
            pg_catalog.format('the last %s runs failed: %s', s.failures, coalesce(r.message, 'see cumulate.runs')),
-           pg_catalog.format('mend it; the next try is at %s', s.retry_at)
+           pg_catalog.format('mend the cause; the next try is at %s', s.retry_at)
     FROM cumulate.schedules s
     LEFT JOIN LATERAL (SELECT message FROM cumulate.runs r WHERE r.target = s.target AND r.status = 'failed'
                        ORDER BY r.run_id DESC LIMIT 1) AS r ON true
@@ -191,7 +191,7 @@ BEGIN ATOMIC
     UNION ALL
     -- What waits.
     SELECT 'warning', s.target::text,
-           pg_catalog.format('%s notes of late changes wait since %s', s.notes, s.oldest_note),
+           pg_catalog.format('%s notes of late changes have waited since %s', s.notes, s.oldest_note),
            pg_catalog.format('SELECT cumulate.apply_late(%L);', s.target)
     FROM cumulate.status s WHERE s.notes > 0
     UNION ALL

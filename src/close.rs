@@ -99,7 +99,9 @@ impl Over {
         let unnoted = writers::wait(definition, to.min(today.minus(1)));
         if let Some(first) = unnoted {
             let first = first.max(from);
-            pgrx::notice!("days from {first} on stay open: transactions that began before still write to the source");
+            pgrx::notice!(
+                "days from {first} on stay open because transactions that began earlier still write to the source"
+            );
         }
         Over { today, before: unnoted.map_or(today, |first| first.min(today)) }
     }

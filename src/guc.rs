@@ -65,8 +65,8 @@ pub fn register() {
     register_scheduler();
     GucRegistry::define_int_guc(
         c"cumulate.lock_timeout",
-        c"How long closing a day waits for transactions that are still writing to its source.",
-        c"After that the day is left open, and settled by a later run. add_metric and retention wait as long for a moment without readers.",
+        c"How long closing a day waits for transactions that still write to the source.",
+        c"After that the day stays open, and a later close settles it. add_metric and retention wait as long for a moment without readers.",
         &LOCK_TIMEOUT,
         0,
         i32::MAX,
@@ -75,8 +75,8 @@ pub fn register() {
     );
     GucRegistry::define_bool_guc(
         c"cumulate.create_sales",
-        c"Whether CREATE EXTENSION pg_cumulate makes the pipeline of schema sales.",
-        c"Off leaves it to cumulate.create_sales_pipeline.",
+        c"Whether CREATE EXTENSION pg_cumulate makes the sales pipeline in schema sales.",
+        c"Without it, cumulate.create_sales_pipeline makes the pipeline.",
         &CREATE_SALES,
         GucContext::Userset,
         GucFlags::default(),
@@ -88,7 +88,7 @@ fn register_scheduler() {
     GucRegistry::define_bool_guc(
         c"cumulate.enabled",
         c"Whether the scheduler works on the tables of a database.",
-        c"Can be set for one database: ALTER DATABASE ... SET cumulate.enabled = off.",
+        c"It can be set for one database: ALTER DATABASE ... SET cumulate.enabled = off.",
         &ENABLED,
         GucContext::Suset,
         GucFlags::default(),
@@ -99,7 +99,7 @@ fn register_scheduler() {
     server_wide(
         c"cumulate.naptime",
         c"How often the scheduler looks at each database.",
-        c"What is due is worked on at the next look.",
+        c"Work that is due is done at the next look.",
         &NAPTIME,
         1,
         i32::MAX / 1000,
@@ -107,7 +107,7 @@ fn register_scheduler() {
     );
     server_wide(
         c"cumulate.max_workers",
-        c"Workers of the scheduler that run at once.",
+        c"How many workers of the scheduler run at once.",
         c"Each takes one of max_worker_processes while it runs.",
         &MAX_WORKERS,
         1,
@@ -117,7 +117,7 @@ fn register_scheduler() {
     server_wide(
         c"cumulate.min_delay",
         c"How long after the time of its schedule a day is closed.",
-        c"Transactions that were about to commit when the day ended need not be waited for then.",
+        c"By then, transactions that were about to commit when the day ended have ended.",
         &MIN_DELAY,
         0,
         24 * 3600,
@@ -125,8 +125,8 @@ fn register_scheduler() {
     );
     server_wide(
         c"cumulate.run_timeout",
-        c"How long a run of the scheduler may take; 0 for ever.",
-        c"A run that takes longer is cancelled and counted as failed; days that it has committed stay closed.",
+        c"How long a run of the scheduler may take; 0 means no limit.",
+        c"A run that takes longer is cancelled and has failed; days that it has committed stay closed.",
         &RUN_TIMEOUT,
         0,
         i32::MAX / 1000,
@@ -135,7 +135,7 @@ fn register_scheduler() {
     server_wide(
         c"cumulate.run_history_age",
         c"How long runs that have ended are kept in cumulate.runs.",
-        c"Older ones are removed by the scheduler.",
+        c"The scheduler removes older ones.",
         &RUN_HISTORY_AGE,
         1,
         i32::MAX / 60,
@@ -143,8 +143,8 @@ fn register_scheduler() {
     );
     server_wide(
         c"cumulate.run_history_rows",
-        c"Runs of each table that are kept in cumulate.runs.",
-        c"Older ones are removed by the scheduler.",
+        c"How many runs of each table are kept in cumulate.runs.",
+        c"The scheduler removes older ones.",
         &RUN_HISTORY_ROWS,
         1,
         i32::MAX,

@@ -33,7 +33,7 @@ pub fn fill_newest(definition: &Definition) -> Result<i64, Error> {
 fn fill_daily(definition: &Definition, start: Day) {
     let Some(newest) = ledger::newest_known(definition.target.oid) else { return };
     if let Some(through) = definition.frozen_through.filter(|through| *through >= start) {
-        pgrx::notice!("days through {through} are frozen: there the metric counts as its zero");
+        pgrx::notice!("days through {through} are frozen, and the metric has its zero there");
     }
     let from = definition.first_live_day(start);
     if from > newest {

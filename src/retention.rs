@@ -156,7 +156,7 @@ fn drop_partitions(definition: &Definition, whole: &[Whole]) -> bool {
     let mut tables: Vec<Oid> = vec![target.oid];
     tables.extend(whole.iter().map(|partition| partition.table.oid));
     if !lock::all_for_itself(&tables, guc::lock_timeout()) {
-        pgrx::notice!("partitions of {} stay until a later run: they are being read", target.label());
+        pgrx::notice!("partitions of {} stay until a later run because they are being read", target.label());
         return false;
     }
     let names: Vec<String> = whole.iter().map(|partition| partition.table.sql()).collect();

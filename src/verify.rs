@@ -53,7 +53,7 @@ fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Da
     let Some(noted) = noted else { return closed };
     let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
     if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {
-        pgrx::notice!("days {first} to {last} of {} are left out: late changes wait", definition.target.label());
+        pgrx::notice!("days {first} to {last} of {} are left out because late changes wait", definition.target.label());
     }
     clean
 }

@@ -34,7 +34,7 @@ pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Op
         *definition = Definition::find(definition.target.oid)?;
         if let Some(known) = definition.forms.iter().find(|known| known.name == form.name) {
             if *known == form {
-                pgrx::notice!("{} has metric \"{}\" already", definition.target.label(), form.name);
+                pgrx::notice!("{} already has metric \"{}\"", definition.target.label(), form.name);
                 return Ok(None);
             }
             return Err(Error::DuplicateName { name: form.name, kind: "metric" });

@@ -38,7 +38,7 @@ fn refuse_registered(blueprint: &Blueprint) -> Result<(), Error> {
         return Ok(());
     }
     Definition::find(existing.oid)?;
-    Err(Error::NameTaken { name: blueprint.label(), kind: "a cumulative table already".to_owned() })
+    Err(Error::NameTaken { name: blueprint.label(), kind: "a cumulative table".to_owned() })
 }
 
 /// Makes a table with its key, or takes one that is there and fits; whether it was there.

@@ -26,7 +26,7 @@ pub fn name_length(name: &str) -> Result<(), Error> {
 pub fn windows(windows: &[Option<i32>]) -> Result<Vec<usize>, Error> {
     let refuse = |reason: String| Err(Error::Windows { reason });
     if windows.is_empty() {
-        return refuse("there is none".to_owned());
+        return refuse("the list is empty".to_owned());
     }
     let mut checked = Vec::new();
     for window in windows {
@@ -36,7 +36,7 @@ pub fn windows(windows: &[Option<i32>]) -> Result<Vec<usize>, Error> {
             return refuse(format!("a window of {days} days is not between 1 and {LONGEST_WINDOW}"));
         }
         if checked.contains(&length) {
-            return refuse(format!("{days} is there twice"));
+            return refuse(format!("{days} is listed twice"));
         }
         checked.push(length);
     }

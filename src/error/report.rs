@@ -37,7 +37,7 @@ impl Error {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("day {day} is in the future"),
                 format!("Today is {today} in time zone \"{zone}\"."),
-                format!("Give a day up to {today}; days are closed when they are over."),
+                format!("Give a day up to {today}. A day is closed when it is over."),
             ),
             DayBeforeStart { day, start, table } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -54,7 +54,7 @@ impl Error {
             UnknownChoice { argument, given, allowed } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("unknown {argument} \"{given}\""),
-                format!("Known are {}.", quoted_list(&allowed)),
+                format!("The known values are {}.", quoted_list(&allowed)),
                 format!("Use {argument} => '{}'.", allowed.first().unwrap_or(&"")),
             ),
             NumberOutOfRange { argument, given, least, most } => (
@@ -86,7 +86,7 @@ impl Error {
             NoMetrics => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "a cumulative table needs at least one metric".to_owned(),
-                "metrics is an empty object.".to_owned(),
+                "The argument metrics is an empty object.".to_owned(),
                 "Use metrics => '{\"events\": \"count(*)\"}'.".to_owned(),
             ),
             DuplicateName { name, kind } => (
@@ -98,7 +98,7 @@ impl Error {
             NoKeys => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "a cumulative table needs at least one key column".to_owned(),
-                "keys is empty or has a NULL in it.".to_owned(),
+                "The argument keys is empty or contains NULL.".to_owned(),
                 "Use keys => ARRAY['product_id'].".to_owned(),
             ),
             UnknownColumn { column, table, columns } => (
@@ -152,8 +152,8 @@ impl Error {
             NotSummable { metric, type_name } => (
                 Code::ERRCODE_UNDEFINED_FUNCTION,
                 format!("metric \"{metric}\" has type {type_name}, which cannot be summed"),
-                "Sums and averages are made of smallint, integer, bigint, real, double precision and numeric; \
-                 max and min of types with a btree order."
+                "Sums and averages take smallint, integer, bigint, real, double precision and numeric; \
+                 max and min take types with a btree order."
                     .to_owned(),
                 "Declare a \"type\" that can be summed, or \"rollup\": \"last\" or \"none\".".to_owned(),
             ),
@@ -172,18 +172,18 @@ impl Error {
             NameTooLong { name } => (
                 Code::ERRCODE_NAME_TOO_LONG,
                 format!("name \"{name}\" is too long"),
-                format!("It has {} bytes; PostgreSQL's names have at most 63.", name.len()),
+                format!("It has {} bytes; names in PostgreSQL have at most 63.", name.len()),
                 "Shorten the name of the table or of the metric that it is made from.".to_owned(),
             ),
             NameTaken { name, kind } => (
                 Code::ERRCODE_DUPLICATE_TABLE,
-                format!("\"{name}\" exists already"),
+                format!("\"{name}\" already exists"),
                 format!("It is {kind}."),
-                "Choose another name, or drop or rename what has it.".to_owned(),
+                "Choose another name, or drop or rename the object that has it.".to_owned(),
             ),
             Windows { reason } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                "windows are not usable".to_owned(),
+                "windows are not valid".to_owned(),
                 format!("{}.", sentence(&reason)),
                 "Use different lengths between 1 and 3660 days, such as windows => '{7,28}'.".to_owned(),
             ),
@@ -208,13 +208,13 @@ impl Error {
             ExpireRagged => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "expire_idle needs padded arrays".to_owned(),
-                "A ragged array counts days since the first event, which expired keys do not have.".to_owned(),
+                "A ragged array counts the days since the first event of its key, and an expired key does not keep that day.".to_owned(),
                 "Use shape => 'padded'.".to_owned(),
             ),
             RetentionTooShort { retention, least } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("retention {retention} is too short"),
-                "Late repair needs the snapshots of the longest window and a day.".to_owned(),
+                "The repair of late changes needs the snapshots of the longest window and one more day.".to_owned(),
                 format!("Use retention => '{least} days' or more."),
             ),
             DoesNotFit { table, reason } => (
@@ -225,8 +225,8 @@ impl Error {
             ),
             OldStart { first, today } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("the earliest event is of {first}, more than 3660 days before today"),
-                format!("Without a start date the first event's day is the start; today is {today}."),
+                format!("the earliest event is from {first}, more than 3660 days before today"),
+                format!("Without a start date, the day of the first event is the start. Today is {today}."),
                 "Say from which day events count: start_date => DATE '2024-01-01'.".to_owned(),
             ),
             About { what, code, message, detail, hint } => (
@@ -255,8 +255,8 @@ impl Error {
             ),
             RowSecurity { source, owner, owned } => (
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
-                format!("row security of {source} binds role \"{owner}\""),
-                "A snapshot of the rows that a policy shows to that role would not be whole.".to_owned(),
+                format!("row security of {source} applies to role \"{owner}\""),
+                "A snapshot of only the rows that the policies show to that role would not be complete.".to_owned(),
                 if owned {
                     format!("ALTER TABLE {source} NO FORCE ROW LEVEL SECURITY;")
                 } else {
@@ -266,7 +266,7 @@ impl Error {
             IsolationLevel => (
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
                 "days are closed in READ COMMITTED transactions only".to_owned(),
-                "This transaction's snapshot is older than the writers that were waited for.".to_owned(),
+                "Closing a day waits for writers, and a transaction of another isolation level would not see what they wrote.".to_owned(),
                 "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned(),
             ),
             InTransactionBlock { call, instead } => (
@@ -278,13 +278,13 @@ impl Error {
             NoEvents { source } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("\"{source}\" has no events yet"),
-                "Without a start date the first event's day is the start.".to_owned(),
+                "Without a start date, the day of the first event is the start.".to_owned(),
                 "Load events first, or give create_table a start_date.".to_owned(),
             ),
             FrozenDay { day, through, table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("day {day} of \"{table}\" is frozen"),
-                format!("Days through {through} stand as they are; their source rows may be gone."),
+                format!("Days through {through} are final, and their source rows may be gone."),
                 format!("Give days from {} on.", through.plus(1)),
             ),
             DroppedDay { day, kept, table } => (
@@ -295,20 +295,20 @@ impl Error {
             ),
             MetricUnderWay { metric, table } => (
                 Code::ERRCODE_OBJECT_IN_USE,
-                format!("metric \"{metric}\" is just being added to \"{table}\""),
+                format!("metric \"{metric}\" is being added to \"{table}\""),
                 "Metrics are added one after another.".to_owned(),
                 "See how far it is: SELECT * FROM cumulate.progress;".to_owned(),
             ),
             Busy { table, call } => (
                 Code::ERRCODE_LOCK_NOT_AVAILABLE,
-                format!("\"{table}\" has been in use all the time"),
-                "Its columns can change only at a moment when nobody reads it; no reader was made to wait.".to_owned(),
+                format!("\"{table}\" was in use all the time"),
+                "Its columns can change only while nobody reads it. No such moment came within cumulate.lock_timeout, and no reader had to wait.".to_owned(),
                 call,
             ),
             Unclosed { day, through, table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("day {day} of {table} is not closed"),
-                "Only closed days can be frozen: they stand as they are from then on.".to_owned(),
+                "Only closed days can be frozen, because a frozen day does not change any more.".to_owned(),
                 format!("CALL cumulate.backfill('{table}', DATE '{day}', DATE '{through}');"),
             ),
             NoRun { id } => (
@@ -321,7 +321,7 @@ impl Error {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
                 format!("a key of \"{table}\" is too long"),
                 format!("{}.", sentence(&message)),
-                "Leave such events out, as by filter => 'length(key) <= 1000', or make a shorter key.".to_owned(),
+                "Leave such events out, for example with filter => 'length(key) <= 1000', or make a shorter key.".to_owned(),
             ),
             Broken { table, id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -332,7 +332,7 @@ impl Error {
             StillThere { table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("{table} has all its parts"),
-                "Only tables of which a part has been dropped are forgotten.".to_owned(),
+                "Only a table of which a part has been dropped can be forgotten.".to_owned(),
                 format!("SELECT cumulate.drop_table('{table}');"),
             ),
             BadSchedule { schedule, reason } => (
@@ -351,7 +351,7 @@ impl Error {
             InRecovery => (
                 Code::ERRCODE_READ_ONLY_SQL_TRANSACTION,
                 "cannot change cumulative tables during recovery".to_owned(),
-                "This server is a standby: days advance on its primary.".to_owned(),
+                "This server is a standby, and days advance on its primary.".to_owned(),
                 "Connect to the primary.".to_owned(),
             ),
             Paused { table, reason } => (

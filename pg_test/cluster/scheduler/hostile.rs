@@ -96,7 +96,7 @@ fn row_security_that_binds_the_owner_pauses_the_table_with_what_to_do() {
     });
     let hint = "ALTER TABLE public.source NO FORCE ROW LEVEL SECURITY;";
     let failed = owner.lines("SELECT sqlstate, message, hint FROM cumulate.runs WHERE status = 'failed'");
-    assert_eq!(failed, [format!("42501|row security of public.source binds role \"keeper\"|{hint}")]);
+    assert_eq!(failed, [format!("42501|row security of public.source applies to role \"keeper\"|{hint}")]);
     assert_eq!(owner.value::<i64>("SELECT count(*) FROM counts"), 0, "no part of a snapshot");
     owner.run(hint);
     owner.run("SELECT cumulate.resume('counts')");

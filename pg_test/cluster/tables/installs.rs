@@ -32,7 +32,7 @@ fn a_schema_of_another_role_is_refused() {
     trapper.run("CREATE SCHEMA cumulate");
     let refusal = admin.refusal("CREATE EXTENSION pg_cumulate");
     assert_eq!(refusal.sqlstate, "42501", "{refusal}");
-    assert_eq!(refusal.message, "schema \"cumulate\" exists and is not the installing role's alone");
+    assert_eq!(refusal.message, "schema \"cumulate\" exists and does not belong to the installing role alone");
     assert_eq!(refusal.detail, Some(format!("Its owner is \"{role}\".")));
     // The superuser's own, but not alone.
     for trap in [
