@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config builds for that server instead of the pinned PostgreSQL 16, PG_MAJOR=18 for the pinned 18.
 
 .DEFAULT_GOAL := all
-.PHONY: all build help demo demo-retail stop test test-quick test-versions test-faults test-mutants soak bench bench-quick lint install installcheck clean distclean
+.PHONY: all build help demo demo-retail stop test test-quick test-versions test-faults test-mutants test-container soak bench bench-quick lint install installcheck clean distclean
 .NOTPARALLEL:
 
 all: build
@@ -36,6 +36,9 @@ test-faults: ## load under fire: kills, timeouts, full disks; eight minutes, or 
 
 test-mutants: ## faults that the tests must find; MUTANTS="name ..." for some of them
 	@scripts/mutants.sh $(MUTANTS)
+
+test-container: ## image and compose file built and run for real; needs a Docker engine, compose 2 and the base images
+	@scripts/container.sh
 
 soak: ## the law and load under fire for an hour each, or PG_CUMULATE_LAW_SECONDS and PG_CUMULATE_FAULT_SECONDS
 	@scripts/soak.sh

@@ -22,6 +22,7 @@ main() {
     stage "extension: release build, for its install script" "mend what the compiler says" one_at_a_time package release
     stage "install script" "qualify what pgspot names, or accept it in scripts/install_script.py with the reason" check_install_script
     stage "mutants" "adapt the mutants that are named to the sources" "$here/mutants.sh" --check
+    stage "image: versions" "bring the ARGs of Dockerfile to Cargo.toml" check_image_versions
     stage "shell scripts" "mend what is said of the script" check_scripts
 }
 
@@ -40,13 +41,18 @@ check_install_script() {
     python3 "$here/install_script.py" "$TOOLS/pgspot:$TOOLS/pglast" "$script"
 }
 
+check_image_versions() {
+    diff <(sed -n 's/^version = "\(.*\)"/VERSION=\1/p; s/^rust-version = "\(.*\)"/RUST=\1/p; s/^pgrx = "=\(.*\)"/PGRX=\1/p' Cargo.toml | sort) \
+        <(sed -n 's/^ARG \(VERSION\|RUST\|PGRX\)=/\1=/p' Dockerfile | sort)
+}
+
 check_scripts() {
     local script
-    for script in scripts/*.sh scripts/psql .ci/run docker/initdb.d/*.sh; do
+    for script in scripts/*.sh scripts/psql .ci/run docker/*.sh; do
         bash -n "$script"
     done
     # SC2154: variables that a sourced file sets.
-    ! command -v shellcheck || shellcheck -s bash -x -P scripts -e SC2154 scripts/*.sh scripts/psql .ci/run docker/initdb.d/*.sh
+    ! command -v shellcheck || shellcheck -s bash -x -P scripts -e SC2154 scripts/*.sh scripts/psql .ci/run docker/*.sh
 }
 
 main
