@@ -16,7 +16,7 @@ COMMENT ON FUNCTION cumulate.cumulate_day IS
 COMMENT ON FUNCTION cumulate.cumulate_range IS
     'Closes the days of a range that are not closed, in the caller''s transaction, and returns the number of rows in all snapshots of the range';
 COMMENT ON FUNCTION cumulate.restate IS
-    'Reads days again from the source, repairs the snapshots that depend on them, and returns the number of snapshot rows changed';
+    'Reads days again from the source, compares their snapshots and those that depend on them, and returns the number of snapshot rows changed';
 COMMENT ON FUNCTION cumulate.freeze IS
     'Declares closed days final: their source rows may be deleted and are never read again';
 COMMENT ON FUNCTION cumulate.apply_retention IS

@@ -44,6 +44,21 @@ BEGIN ATOMIC
     SELECT part.oid::regclass, part.relkind <> 'p' FROM part ORDER BY part.level, part.oid;
 END;
 
+-- Where partitions of a cumulative table begin, and the first day behind them: without a bound they are infinite. NULL is
+-- the partition that takes what no other takes.
+CREATE FUNCTION cumulate_internal.bounds(parent regclass, OUT partition regclass, OUT first_day date, OUT past date)
+RETURNS SETOF record LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.oid::regclass,
+           CASE b.bounds[1] WHEN 'MINVALUE' THEN '-infinity' ELSE pg_catalog.btrim(b.bounds[1], '''') END::date,
+           CASE b.bounds[2] WHEN 'MAXVALUE' THEN 'infinity' ELSE pg_catalog.btrim(b.bounds[2], '''') END::date
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition AND NOT i.inhdetachpending
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \((.+)\) TO \((.+)\)')) AS b (bounds)
+    WHERE i.inhparent = parent;
+END;
+
 CREATE FUNCTION cumulate_internal.leaves(definition bigint, source regclass, OUT leaf regclass, OUT trigger oid)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -69,7 +84,7 @@ GRANT EXECUTE ON FUNCTION
     cumulate_internal.add_metric_fail, cumulate_internal.backfill_begin, cumulate_internal.backfill_step,
     cumulate_internal.backfill_fail, cumulate_internal.retention_step,
     -- Who reads cumulate.defects and cumulate.health().
-    cumulate_internal.partitions, cumulate_internal.scheduler_problem
+    cumulate_internal.bounds, cumulate_internal.partitions, cumulate_internal.scheduler_problem
 TO PUBLIC;
 
 COMMENT ON SCHEMA cumulate_internal IS 'Functions of pg_cumulate that only the extension itself calls';
@@ -77,6 +92,8 @@ COMMENT ON FUNCTION cumulate_internal.note_late IS 'Trigger function on sources:
 COMMENT ON FUNCTION cumulate_internal.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate_internal.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
 COMMENT ON FUNCTION cumulate_internal.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
+COMMENT ON FUNCTION cumulate_internal.bounds IS
+    'Partitions of a cumulative table, each with its first day and the first day behind it; both are NULL for the default partition';
 COMMENT ON FUNCTION cumulate_internal.leaves IS
     'Partitions of a source, each with its trigger that notes late INSERTs for a definition, and tables that inherit from it, which have none';
 COMMENT ON FUNCTION cumulate_internal.add_metric_begin IS 'Used by procedure cumulate.add_metric: checks the metric, adds empty columns, starts a run';

@@ -207,6 +207,40 @@ BEGIN ATOMIC
     WHERE c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate_internal.scheduler_problem() IS NOT NULL
        OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean
     UNION ALL
+    -- Snapshots that somebody has emptied. Whoever truncates a table leaves it without a page.
+    SELECT 'error', e.target::text,
+           pg_catalog.format('the snapshots of %s are empty: %s has no row of the %s that were written',
+               CASE WHEN e.first_day = e.last_day THEN e.first_day::text
+                    ELSE pg_catalog.format('%s to %s', e.first_day, e.last_day) END, e.relid, e.rows),
+           pg_catalog.format('SELECT cumulate.restate(%L, %L, %L);', e.target, e.first_day, e.last_day)
+    FROM (SELECT p.target, p.relid, pg_catalog.min(l.day) AS first_day, pg_catalog.max(l.day) AS last_day,
+                 pg_catalog.sum(l.rows) AS rows
+          FROM (SELECT t.target, b.partition AS relid, b.first_day, b.past
+                FROM cumulate.tables t CROSS JOIN LATERAL cumulate_internal.bounds(t.target) AS b
+                UNION ALL SELECT t.target, t.target, '-infinity', 'infinity' FROM cumulate.tables t) AS p
+          JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind = 'r'
+              AND CASE WHEN c.relpages = 0 THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END
+          JOIN cumulate.ledger l ON l.target = p.target AND l.day >= p.first_day AND l.day < p.past
+              AND l.state IN ('open', 'closed', 'frozen') AND l.rows > 0
+          GROUP BY p.target, p.relid) AS e
+    UNION ALL
+    -- Snapshots whose partition is gone.
+    SELECT 'warning', g.target::text,
+           pg_catalog.format('%s days, the first %s, have no partition any more: the next run counts them as dropped',
+               count(*), pg_catalog.min(g.day)),
+           pg_catalog.format('attach it again, or leave them: SELECT cumulate.apply_late(%L);', g.target)
+    FROM (SELECT l.target, l.day
+          FROM (SELECT t.target, pg_catalog.range_agg(pg_catalog.daterange(b.first_day, b.past))
+                           FILTER (WHERE b.first_day IS NOT NULL) AS days
+                FROM cumulate.tables t
+                JOIN cumulate.definition d ON d.target = t.target AND d.partition_by <> 'none'
+                LEFT JOIN LATERAL cumulate_internal.bounds(t.target) AS b ON true
+                GROUP BY t.target
+                HAVING count(b.partition) = count(b.first_day)) AS p
+          JOIN cumulate.ledger l ON l.target = p.target AND l.state IN ('open', 'closed', 'frozen')
+              AND NOT coalesce(l.day <@ p.days, false)) AS g
+    GROUP BY g.target
+    UNION ALL
     -- Who is waited for.
     SELECT 'warning', t.target::text,
            pg_catalog.format('%s has written to %s since %s, and days stay open until it has ended',

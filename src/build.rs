@@ -1,20 +1,21 @@
 //! Makes the snapshots of days: one by one, or many in one pass.
 
-use crate::catalog::ledger;
+use crate::catalog::ledger::{self, Base};
 use crate::catalog::{Definition, State};
 use crate::close::Over;
 use crate::error::Error;
-use crate::fold::by_day::{self, Passage};
+use crate::fold::by_day::{self, Passage, Passed};
 use crate::fold::by_key;
 use crate::fold::in_step::{self, Steps};
 use crate::fold::stream::Reading;
 use crate::pg::activity;
 use crate::pg::identity;
+use crate::repair;
 use crate::rules::calendar::{Day, days};
 use crate::sink::Sink;
 
 /// The snapshot that a day's snapshot is made from, and the first day whose daily rows are read on top of it.
-pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
+pub fn base_of(definition: &Definition, day: Day) -> (Option<Base>, Day) {
     let start = definition.start.unwrap_or(day);
     if definition.expire_idle {
         // Which keys are there depends on the last window alone, which the daily table has.
@@ -22,7 +23,8 @@ pub fn base_of(definition: &Definition, day: Day) -> (Option<Day>, Day) {
     }
     let base = ledger::newest(definition.target.oid, day, &[State::Open, State::Closed, State::Frozen]);
     let base = base.filter(|base| *base >= start);
-    (base, base.map_or(start, |base| base.plus(1)))
+    let base = base.map(|day| Base { day, rows: ledger::rows(definition.target.oid, day, day) });
+    (base, base.map_or(start, |base| base.day.plus(1)))
 }
 
 /// Makes the snapshots of days without a gap: in one pass while the keys fit into work_mem, else one by one.
@@ -39,25 +41,31 @@ fn one(definition: &Definition, day: Day, over: &Over) -> Result<(), Error> {
     activity::at(day);
     let (base, read_from) = base_of(definition, day);
     let mut sink = Sink::open(definition, &[day]);
-    if !in_step(definition, base, read_from, day, &mut sink)? {
-        by_key(definition, base, read_from, day, &mut sink)?;
-    }
+    let base_day = base.map(|base| base.day);
+    let base_rows = match in_step(definition, base_day, read_from, day, &mut sink)? {
+        Some(rows) => rows,
+        None => by_key(definition, base_day, read_from, day, &mut sink)?,
+    };
     let rows = sink.rows();
     sink.finish();
     ledger::record_closed(definition.target.oid, &[(day, over.state_of(day), Some(rows))]);
-    Ok(())
+    match base {
+        // What was made of it lacks the same.
+        Some(base) if base_rows != base.rows => repair::mend(definition, base, base_rows, day),
+        _ => Ok(()),
+    }
 }
 
-/// Whether the snapshot could be made by reading the day before as it lies; else nothing of it is there. Only where
-/// that day has a partition of its own, and the new one can be emptied again as nobody sees it yet.
+/// The rows of the day before, if the snapshot could be made by reading them as they lie; else nothing of it is there.
+/// Only where that day has a partition of its own, and the new one can be emptied again as nobody sees it yet.
 fn in_step(
     definition: &Definition,
     base: Option<Day>,
     read_from: Day,
     day: Day,
     sink: &mut Sink,
-) -> Result<bool, Error> {
-    let Some(base) = base.filter(|_| read_from == day && sink.can_start_again()) else { return Ok(false) };
+) -> Result<Option<i64>, Error> {
+    let Some(base) = base.filter(|_| read_from == day && sink.can_start_again()) else { return Ok(None) };
     let partition = sink.partition_of(base);
     let steps = in_step::run(definition, base, partition, day, |fold, key| {
         sink.write(day, |row| {
@@ -66,13 +74,17 @@ fn in_step(
             fold.emit(0, row)
         })
     })?;
-    if steps == Steps::OutOfOrder {
-        sink.start_again();
+    match steps {
+        Steps::Done(rows) => Ok(Some(rows)),
+        Steps::OutOfOrder => {
+            sink.start_again();
+            Ok(None)
+        }
     }
-    Ok(steps == Steps::Done)
 }
 
-fn by_key(definition: &Definition, base: Option<Day>, read_from: Day, day: Day, sink: &mut Sink) -> Result<(), Error> {
+/// The rows of the base.
+fn by_key(definition: &Definition, base: Option<Day>, read_from: Day, day: Day, sink: &mut Sink) -> Result<i64, Error> {
     let reading = Reading::new(definition, base, (read_from, day), &[], None);
     by_key::run(&reading, sink.needs_serial_query(), |fold, group| {
         if !group.through(fold, day) {
@@ -92,7 +104,7 @@ fn many(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<Opti
     let all: Vec<Day> = days(from, to).collect();
     let mut sink = Sink::open(definition, &all);
     let mut made = Vec::new();
-    let done = by_day::run(&passage, sink.needs_serial_query(), |keys, day| {
+    let passed = by_day::run(&passage, sink.needs_serial_query(), |keys, day| {
         activity::at(day);
         let before = sink.rows();
         keys.rows(day, |fold, slot, key| {
@@ -107,5 +119,12 @@ fn many(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<Opti
     })?;
     sink.finish();
     ledger::record_closed(definition.target.oid, &made);
-    Ok(done)
+    match (passed, base) {
+        (Passed::BaseDiffers(rows), Some(base)) => {
+            repair::mend(definition, base, rows, base.day)?;
+            many(definition, from, to, over)
+        }
+        (Passed::Through(day), _) => Ok(Some(day)),
+        _ => Ok(None),
+    }
 }

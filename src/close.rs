@@ -1,6 +1,7 @@
 //! Closing days: one snapshot or many, in the caller's transaction.
 
 use crate::build;
+use crate::catalog::definition::rows_of_day;
 use crate::catalog::ledger::{self, Entry};
 use crate::catalog::{Definition, Late, State, notes, registry};
 use crate::daily;
@@ -11,8 +12,10 @@ use crate::late::writers;
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::repair::{self, Changes};
+use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
 use crate::rules::window::LONGEST_WINDOW;
+use crate::sink::partitions::lost_days;
 
 /// Which days of a range are aggregated again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
         let start = lock(definition)?;
         check_days(definition, start, from, to)?;
         if again == Again::Named {
-            check_kept(definition, from)?;
+            take_back(definition, from)?;
         }
         ledger::reopen(definition.target.oid, over.today);
         let work = Work::plan(definition, start, from, to, again);
@@ -46,8 +49,21 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
     })
 }
 
-/// Aggregates days again and repairs what depends on them; snapshot rows changed.
+/// Which rows of the snapshots are compared with the daily table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    /// Those of keys whose days have changed.
+    Changed,
+    /// All: somebody may have changed the snapshots themselves.
+    Everything,
+}
+
+/// Aggregates days again and brings their snapshots, and those that depend on them, to that; snapshot rows changed.
 pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, Error> {
+    aggregate_again(definition, from, to, Compare::Everything)
+}
+
+fn aggregate_again(definition: &mut Definition, from: Day, to: Day, compare: Compare) -> Result<i64, Error> {
     check_transaction()?;
     as_owner(definition.target.owner, || {
         check_range(definition, from, to)?;
@@ -58,7 +74,8 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
         noted.retain(|note| note.day.is_some_and(|day| day >= from));
         let mut dirt = Dirt::default();
         dirt.add_days(days(from, to));
-        let changed = refresh(definition, dirt, &over, None)?;
+        let compared = (compare == Compare::Everything).then_some((from, to));
+        let changed = refresh(definition, dirt, &over, compared)?;
         notes::delete(definition.target.oid, &noted);
         Ok(changed)
     })
@@ -66,8 +83,8 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
 
 /// Aggregates one day from the source, and repairs the snapshots that depend on it; the day's daily rows.
 pub fn populate(definition: &mut Definition, day: Day) -> Result<i64, Error> {
-    restate(definition, day, day)?;
-    as_owner(definition.target.owner, || Ok(daily::rows(definition, day)))
+    aggregate_again(definition, day, day, Compare::Changed)?;
+    as_owner(definition.target.owner, || Ok(rows_of_day(&definition.daily, day)))
 }
 
 /// Repairs everything that notes say; snapshot rows changed.
@@ -226,7 +243,20 @@ pub fn lock(definition: &mut Definition) -> Result<Day, Error> {
         Error::NotACumulativeTable { .. } => Error::NotACumulativeTable { name: definition.target.label() },
         other => other,
     })?;
+    count_lost(definition);
     start(definition)
+}
+
+/// Snapshots whose partition somebody has dropped or detached by hand are gone: nobody writes into them any more.
+fn count_lost(definition: &Definition) {
+    let lost = lost_days(definition);
+    for (from, to) in stretches(lost.iter().copied()) {
+        let table = definition.target.label();
+        pgrx::notice!("days {from} to {to} of {table} count as dropped: their partition is gone");
+    }
+    if !lost.is_empty() {
+        ledger::drop_snapshots(definition.target.oid, lost);
+    }
 }
 
 /// The start date; without one the first event's day, fixed from now on. Under the lock.
@@ -274,14 +304,17 @@ pub fn check_days(definition: &Definition, start: Day, from: Day, to: Day) -> Re
     Ok(())
 }
 
-/// Refuses to make a snapshot that was dropped.
-fn check_kept(definition: &Definition, day: Day) -> Result<(), Error> {
+/// A snapshot that was dropped is made again when it is named, unless it is older than the table keeps them.
+fn take_back(definition: &Definition, day: Day) -> Result<(), Error> {
     let target = definition.target.oid;
     if ledger::entries(target, day, day).iter().all(|entry| entry.state != State::Dropped) {
         return Ok(());
     }
-    let kept = ledger::newest(target, Day::stored(i32::MAX), &[State::Dropped]).unwrap_or(day).plus(1);
-    Err(Error::DroppedDay { day, kept, table: definition.target.label() })
+    if let Some(kept) = retention::horizon(definition).filter(|horizon| day < *horizon) {
+        return Err(Error::DroppedDay { day, kept, table: definition.target.label() });
+    }
+    ledger::take_back(target, day, day);
+    Ok(())
 }
 
 /// What closing a range has to do.
@@ -291,6 +324,8 @@ struct Work {
     /// What the ledger says of the days since the newest earlier closed day.
     entries: Vec<Entry>,
     again: Vec<Day>,
+    /// The days of the range were named by hand.
+    named: bool,
 }
 
 impl Work {
@@ -315,16 +350,19 @@ impl Work {
                     State::Missing | State::Open => !fresh(entry),
                 })
         };
-        let again = days(first, to).filter(needed).collect();
-        Work { from, to, entries, again }
+        let dirty = days(first, to).filter(needed).collect();
+        Work { from, to, entries, again: dirty, named: again == Again::Named }
     }
 
     /// Makes the snapshots of the range that are missing.
     fn build(&self, definition: &Definition, over: &Over) -> Result<(), Error> {
         let present = |day: &Day| self.entries.iter().any(|entry| entry.day == *day && entry.state != State::Missing);
-        let missing = days(self.from, self.to).filter(|day| !present(day));
+        let (present, missing): (Vec<Day>, Vec<Day>) = days(self.from, self.to).partition(present);
         for (from, to) in stretches(missing) {
-            build::stretch(definition, from, to, over)?;
+            make(definition, from, to, over)?;
+        }
+        if self.named {
+            present.iter().try_for_each(|day| repair::mend_if_damaged(definition, *day))?;
         }
         Ok(())
     }
@@ -335,4 +373,19 @@ impl Work {
         let closed: Vec<_> = open.map(|entry| (entry.day, State::Closed, None)).collect();
         ledger::record_closed(definition.target.oid, &closed);
     }
+}
+
+/// Makes the snapshots of days without a gap. Rows that are there already, as of a partition that was attached by hand,
+/// are compared instead.
+fn make(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<(), Error> {
+    let target = &definition.target;
+    if !ledger::adopt(target.oid, &target.sql(), from, to) {
+        return build::stretch(definition, from, to, over);
+    }
+    repair::compare(definition, from, to)?;
+    let found = ledger::snapshots(target.oid, from, Some(to));
+    let settled: Vec<_> = found.iter().map(|day| (*day, over.state_of(*day), None)).collect();
+    ledger::record_closed(target.oid, &settled);
+    let rest = days(from, to).filter(|day| !found.contains(day));
+    stretches(rest).into_iter().try_for_each(|(from, to)| build::stretch(definition, from, to, over))
 }

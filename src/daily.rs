@@ -165,8 +165,9 @@ impl Filler {
         self.inserter.write(|values| {
             values.extend(layouts.map(|(index, layout)| row.datum(FIRST_KEY + index).map(|value| layout.copy(value))));
             values.push(Some(Datum::from(row_day(row).number())));
-            Ok(())
-        })
+            Ok::<(), Error>(())
+        })?;
+        Ok(())
     }
 }
 
@@ -228,6 +229,8 @@ struct Pair {
     current: Option<(Day, Vec<Image>)>,
     fresh: Option<Vec<Option<Image>>>,
     stored: Option<Vec<Option<Image>>>,
+    /// How often it is stored: without its key index a table may have it several times.
+    copies: i64,
     arena: Arena,
 }
 
@@ -243,6 +246,7 @@ impl Pair {
             current: None,
             fresh: None,
             stored: None,
+            copies: 0,
             arena: Arena::new(),
         }
     }
@@ -269,6 +273,7 @@ impl Pair {
             self.fresh = values;
         } else {
             self.stored = values;
+            self.copies += 1;
         }
     }
 
@@ -279,11 +284,13 @@ impl Pair {
         };
         let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
         let (fresh, stored) = (datums(&self.fresh), datums(&self.stored));
-        let change = self
-            .arena
-            .enter(|| self.writer.bring(&RowKey { day, keys: &key_datums }, stored.as_deref(), fresh.as_deref()));
+        let copies = std::mem::take(&mut self.copies);
+        let change = self.arena.enter(|| {
+            let key = RowKey { day, keys: &key_datums, copies };
+            self.writer.bring(&key, stored.as_deref(), fresh.as_deref())
+        });
         self.arena.reset();
-        if change != Change::None {
+        if change != Change::default() {
             changes.add(day, keys);
         }
         self.fresh = None;
@@ -311,13 +318,4 @@ pub fn has_events(definition: &Definition) -> Result<bool, Error> {
     check_row_security(definition.source, definition.target.owner)?;
     let source = Table::find(definition.source).map(|source| source.sql()).unwrap_or_default();
     Ok(Statement::new(&format!("SELECT FROM {source} LIMIT 1")).exists())
-}
-
-/// Rows of a day in the daily table.
-pub fn rows(definition: &Definition, day: Day) -> i64 {
-    let daily = definition.daily.sql();
-    Statement::new(&format!("SELECT pg_catalog.count(*) FROM {daily} WHERE {SNAPSHOT_DATE} = DATE '{day}'"))
-        .first(|row| row.get(0))
-        .flatten()
-        .unwrap_or_default()
 }

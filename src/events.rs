@@ -121,8 +121,9 @@ impl Writer {
         self.inserter.write(|row| {
             row.extend([Datum::from(event.product_id as i32), name, Datum::from(day.number())].map(Some));
             row.extend(sequence.map(|sequence| Some(Datum::from(table::next_value(sequence)))));
-            Ok(())
-        })
+            Ok::<(), Error>(())
+        })?;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::pg::spi::Statement;
 use crate::pg::table::ident;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
-use crate::sink::changes::{Change, RowKey};
+use crate::sink::changes::RowKey;
 use crate::sink::leaves::LeafWriters;
 use pgrx::pg_sys::Datum;
 
@@ -68,16 +68,18 @@ fn fill_snapshots(definition: &Definition, start: Day) -> Result<i64, Error> {
         let keys: Vec<Datum> = group.key_datums().collect();
         for day in &snapshots {
             let present = group.through(fold, *day);
-            let Some(stored) = group.stored_row(*day).filter(|_| present) else { continue };
+            let (stored, _) = group.stored_row(*day);
+            let Some(stored) = stored.filter(|_| present) else { continue };
             let stored: Vec<Option<Datum>> =
                 stored.values.iter().map(|value| value.as_ref().map(Image::datum)).collect();
             let change = arena.enter(|| {
                 let mut expected = Vec::new();
                 fold.emit(0, &mut expected)?;
-                Ok(writers.of_day(*day).bring(&RowKey { day: *day, keys: &keys }, Some(&stored), Some(&expected)))
+                let key = RowKey { day: *day, keys: &keys, copies: 1 };
+                Ok(writers.of_day(*day).bring(&key, Some(&stored), Some(&expected)))
             })?;
             arena.reset();
-            rows += i64::from(change != Change::None);
+            rows += change.rows;
         }
         Ok(())
     })?;

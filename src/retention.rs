@@ -11,6 +11,7 @@ use crate::pg::spi::Statement;
 use crate::pg::table::Table;
 use crate::rules::calendar::Day;
 use crate::sink::fire_constraints_now;
+use crate::sink::partitions::{Bounds, bounds_of};
 use pgrx::pg_sys::Oid;
 
 /// Rows that one step deletes at most, unless a single day has more.
@@ -37,14 +38,14 @@ pub fn step(definition: &mut Definition) -> Result<Dropped, Error> {
         let old = ledger::snapshots_with_rows(definition.target.oid, before);
         let whole = whole_partitions(definition, start, before);
         let (in_whole, single): (Vec<_>, Vec<_>) =
-            old.into_iter().partition(|(day, _)| whole.iter().any(|partition| partition.holds(*day)));
+            old.into_iter().partition(|(day, _)| whole.iter().any(|partition| partition.bounds.take(*day)));
         let batch = batch_of(&single);
         if !batch.is_empty() {
             delete(definition, batch);
             return Ok(Dropped { days: days + batch.len() as i64, more: true });
         }
         if !whole.is_empty() && drop_partitions(definition, &whole) {
-            ledger::drop_snapshots(definition.target.oid, &in_whole);
+            ledger::drop_snapshots(definition.target.oid, in_whole.iter().map(|(day, _)| *day));
             days += in_whole.len() as i64;
         }
         Ok(Dropped { days, more: false })
@@ -100,50 +101,32 @@ fn delete(definition: &Definition, days: &[(Day, i64)]) {
     for (day, _) in days {
         Statement::new(&format!("DELETE FROM {} WHERE {SNAPSHOT_DATE} = DATE '{day}'", target.sql())).run();
     }
-    ledger::drop_snapshots(target.oid, days);
+    ledger::drop_snapshots(target.oid, days.iter().map(|(day, _)| *day));
 }
 
 /// A partition that has nothing but old snapshots.
 struct Whole {
     table: Table,
-    first: Day,
-    last: Day,
-}
-
-impl Whole {
-    fn holds(&self, day: Day) -> bool {
-        (self.first..=self.last).contains(&day)
-    }
+    bounds: Bounds,
 }
 
 /// Partitions that end before that day. One that something of a user depends on is left, and its rows are deleted; one
 /// with rows from before the start is left alone, for these are not ours.
 fn whole_partitions(definition: &Definition, start: Day, before: Day) -> Vec<Whole> {
-    let ending = Statement::new(
-        "SELECT oid, first - DATE '2000-01-01', past - 1 - DATE '2000-01-01' FROM (
-             SELECT c.oid,
-                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)')::date AS first,
-                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)')::date AS past
-             FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-             WHERE i.inhparent = $1 AND c.relkind = 'r' AND c.relowner = $2
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                               WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                                 AND d.refobjid = c.oid AND d.deptype = 'n')) AS bounds
-         WHERE first IS NOT NULL AND past <= DATE '2000-01-01' + $3 AND past > DATE '2000-01-01' + $4 ORDER BY first",
-    )
-    .bind(definition.target.oid)
-    .bind(definition.target.owner)
-    .bind(before.number())
-    .bind(start.number())
-    .map(|row| {
-        Some(Whole {
-            table: Table::find(row.get(0)?)?,
-            first: Day::stored(row.get(1)?),
-            last: Day::stored(row.get(2)?),
-        })
-    });
-    let ours = |partition: &Whole| partition.first >= start || !has_rows_before(&partition.table, start);
-    ending.into_iter().flatten().filter(ours).collect()
+    let (partitions, _) = bounds_of(definition.target.oid);
+    let ending = partitions.into_iter().filter(|bounds| bounds.last < before && bounds.last >= start);
+    let whole = ending.filter_map(|bounds| Some(Whole { table: droppable(definition, bounds.table)?, bounds }));
+    whole.filter(|partition| partition.bounds.first >= start || !has_rows_before(&partition.table, start)).collect()
+}
+
+/// An ordinary table of the owner's that nothing of a user depends on.
+fn droppable(definition: &Definition, table: Oid) -> Option<Table> {
+    let table = Table::find(table).filter(|table| table.kind == 'r' && table.owner == definition.target.owner)?;
+    let depended_on = Statement::new(
+        "SELECT FROM pg_catalog.pg_depend
+         WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND refobjid = $1 AND deptype = 'n'",
+    );
+    (!depended_on.bind(table.oid).exists()).then_some(table)
 }
 
 fn has_rows_before(table: &Table, day: Day) -> bool {

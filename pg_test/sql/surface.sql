@@ -89,6 +89,7 @@ INSERT INTO guard VALUES
     ('plan', 'reads', 'with the reader''s rights, through views'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
     ('partitions', 'reads', 'the catalog, which everybody may read'),
+    ('bounds', 'reads', 'the catalog, which everybody may read'),
     ('leaves', 'nobody', 'called by the extension''s own statements'),
     ('launcher_pid', 'nobody', 'called by tests'),
     ('scheduler_problem', 'reads', 'a word'),

@@ -59,6 +59,15 @@ pub const NUM_EVENTS: &str = "num_events";
 /// The column of daily and cumulative tables that holds the day.
 pub const SNAPSHOT_DATE: &str = "snapshot_date";
 
+/// The rows of a day in a daily or cumulative table.
+pub fn rows_of_day(table: &Table, day: Day) -> i64 {
+    let table = table.sql();
+    Statement::new(&format!("SELECT pg_catalog.count(*) FROM {table} WHERE {SNAPSHOT_DATE} = DATE '{day}'"))
+        .first(|row| row.get(0))
+        .flatten()
+        .unwrap_or_default()
+}
+
 /// One cumulative table: what it is made of and by which rules.
 #[derive(Clone, Debug)]
 pub struct Definition {

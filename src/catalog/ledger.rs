@@ -49,6 +49,14 @@ pub struct Entry {
     pub aggregated_at: Option<i64>,
 }
 
+/// A snapshot that others are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Base {
+    pub day: Day,
+    /// The rows that the ledger says it has.
+    pub rows: i64,
+}
+
 /// What was counted while a day was aggregated.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
@@ -178,15 +186,33 @@ pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
     });
 }
 
-/// Takes the days of snapshots that were there before into the ledger, open: the first run settles them. Days before
-/// the start and days to come stay as they are; no function of ours will look at them.
-pub fn adopt(target: Oid, table: &str, from: Day, to: Day) {
+/// Notes how many rows snapshots have.
+pub fn record_rows(target: Oid, days: &[(Day, i64)]) {
+    let numbers: Vec<i32> = days.iter().map(|(day, _)| day.number()).collect();
+    let rows: Vec<i64> = days.iter().map(|(_, rows)| *rows).collect();
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.ledger AS l SET rows = t.r
+             FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (d, r)
+             WHERE l.target = $1 AND l.day = DATE '2000-01-01' + t.d AND l.rows <> t.r",
+        )
+        .bind(target)
+        .bind(numbers)
+        .bind(rows)
+        .run()
+    });
+}
+
+/// Takes the days of a range that have rows already, though nobody has made their snapshots, into the ledger: open, until
+/// their rows have been compared. Whether there were any.
+pub fn adopt(target: Oid, table: &str, from: Day, to: Day) -> bool {
     let found: Vec<(Day, State, Option<i64>)> = Statement::new(&format!(
         "SELECT snapshot_date - DATE '2000-01-01', pg_catalog.count(*) FROM {table}
          WHERE snapshot_date BETWEEN DATE '{from}' AND DATE '{to}' GROUP BY snapshot_date"
     ))
     .map(|row| (Day::stored(row.get(0).unwrap_or_default()), State::Open, row.get(1)));
     record_closed(target, &found);
+    !found.is_empty()
 }
 
 /// Rows in the snapshots of a range of days.
@@ -260,8 +286,8 @@ pub fn snapshots_with_rows(target: Oid, before: Day) -> Vec<(Day, i64)> {
 }
 
 /// Notes that the snapshots of these days are gone.
-pub fn drop_snapshots(target: Oid, days: &[(Day, i64)]) {
-    let numbers: Vec<i32> = days.iter().map(|(day, _)| day.number()).collect();
+pub fn drop_snapshots(target: Oid, days: impl IntoIterator<Item = Day>) {
+    let numbers: Vec<i32> = days.into_iter().map(Day::number).collect();
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger SET state = 'dropped', rows = 0
@@ -291,15 +317,16 @@ pub fn drop_missing(target: Oid, from: Day, before: Day) -> i64 {
     inserted as i64
 }
 
-/// Dropped days from `from` on may have a snapshot again.
-pub fn take_back(target: Oid, from: Day) {
+/// Dropped days of a range may have a snapshot again.
+pub fn take_back(target: Oid, from: Day, to: Day) {
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger SET state = 'missing'
-             WHERE target = $1 AND state = 'dropped' AND day >= DATE '2000-01-01' + $2",
+             WHERE target = $1 AND state = 'dropped' AND day - DATE '2000-01-01' BETWEEN $2 AND $3",
         )
         .bind(target)
         .bind(from.number())
+        .bind(to.number())
         .run()
     });
 }

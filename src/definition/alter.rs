@@ -59,7 +59,7 @@ fn is_no_time(interval: &str) -> bool {
 /// What a longer retention would have kept is made again by the next run, but for frozen days: they are not closed again.
 fn take_back(definition: &Definition) {
     let from = retention::horizon(definition).unwrap_or(Day::FIRST);
-    ledger::take_back(definition.target.oid, definition.first_live_day(from));
+    ledger::take_back(definition.target.oid, definition.first_live_day(from), Day::LAST);
 }
 
 fn change_triggers(definition: &Definition, late: Late) {

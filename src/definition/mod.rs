@@ -66,6 +66,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         if made.adopted {
             crate::catalog::notes::note_everything(made.target);
             let definition = Definition::find(made.target)?;
+            // No function of ours will look at days before the start and days to come.
             let from = definition.start.unwrap_or(Day::FIRST);
             crate::catalog::ledger::adopt(made.target, &blueprint.sql(), from, definition.today());
         }

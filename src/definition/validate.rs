@@ -9,15 +9,12 @@ use crate::pg::compare::Order;
 use crate::pg::expression::{self, named};
 use crate::pg::identity;
 use crate::pg::spi::Statement;
-use crate::pg::table::{self, Column, Table};
+use crate::pg::table::{self, Column, LONGEST_NAME, Table};
 use crate::pg::value;
 use crate::rules::metrics::{MetricForm, Zero};
 use crate::rules::schedule::Schedule;
 use crate::rules::window::{LONGEST_WINDOW, Rollup};
 use pgrx::pg_sys::{self, Oid};
-
-/// Names have at most 63 bytes.
-const LONGEST_NAME: usize = pg_sys::NAMEDATALEN as usize - 1;
 
 pub fn name_length(name: &str) -> Result<(), Error> {
     if name.len() > LONGEST_NAME { Err(Error::NameTooLong { name: name.to_owned() }) } else { Ok(()) }

@@ -3,6 +3,7 @@
 use super::{Fold, Ticker};
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::ledger::Base;
 use crate::error::Error;
 use crate::pg::compare::Order;
 use crate::pg::receiver::Row;
@@ -31,7 +32,7 @@ pub struct Keys<'a> {
 /// What to go through.
 pub struct Passage<'a> {
     pub definition: &'a Definition,
-    pub base: Option<Day>,
+    pub base: Option<Base>,
     /// The first day whose daily rows are read; days before `first` only fill the arrays.
     pub read_from: Day,
     pub first: Day,
@@ -40,16 +41,35 @@ pub struct Passage<'a> {
     pub budget: usize,
 }
 
-/// Calls `day_done` for each day from the first; the last day that was done, None when not even one was, because the
-/// keys do not fit the budget.
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// All days up to this one are done.
+    Through(Day),
+    /// Not even one day is done, because the keys do not fit the budget.
+    Nothing,
+    /// Nothing has been done, for the base has not the rows that the ledger says but so many.
+    BaseDiffers(i64),
+}
+
+/// What the base was like.
+enum Loaded {
+    Whole,
+    TooLarge,
+    Differs(i64),
+}
+
+/// Calls `day_done` for each day from the first.
 pub fn run(
     passage: &Passage,
     serial: bool,
     mut day_done: impl FnMut(&mut Keys, Day) -> Result<(), Error>,
-) -> Result<Option<Day>, Error> {
+) -> Result<Passed, Error> {
     let mut keys = Keys::new(passage.definition);
-    if !keys.load(passage)? {
-        return Ok(None);
+    match keys.load(passage)? {
+        Loaded::Whole => {}
+        Loaded::TooLarge => return Ok(Passed::Nothing),
+        Loaded::Differs(rows) => return Ok(Passed::BaseDiffers(rows)),
     }
     let mut day = passage.read_from;
     let mut fits = true;
@@ -73,12 +93,13 @@ pub fn run(
         Ok(ControlFlow::Continue(()))
     })?;
     if !fits {
-        return Ok(Some(day.minus(1)).filter(|done| *done >= passage.first));
+        let done = day.minus(1);
+        return Ok(if done >= passage.first { Passed::Through(done) } else { Passed::Nothing });
     }
     for rest in days(day, passage.last) {
         finish(&mut keys, rest)?;
     }
-    Ok(Some(passage.last))
+    Ok(Passed::Through(passage.last))
 }
 
 impl<'a> Keys<'a> {
@@ -94,15 +115,16 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Loads the base snapshot; false when it does not fit the budget.
-    fn load(&mut self, passage: &Passage) -> Result<bool, Error> {
-        let Some(base) = passage.base else { return Ok(true) };
+    /// Loads the base snapshot, as far as it fits the budget.
+    fn load(&mut self, passage: &Passage) -> Result<Loaded, Error> {
+        let Some(base) = passage.base else { return Ok(Loaded::Whole) };
         let columns: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.array_column())).collect();
         let keys = self.definition.key_list("");
         let sql = format!(
-            "SELECT {keys}, {} FROM {} WHERE {SNAPSHOT_DATE} = DATE '{base}' ORDER BY {keys}",
+            "SELECT {keys}, {} FROM {} WHERE {SNAPSHOT_DATE} = DATE '{}' ORDER BY {keys}",
             columns.join(", "),
-            self.definition.target.sql()
+            self.definition.target.sql(),
+            base.day
         );
         let width = self.definition.keys.len();
         let mut ticker = Ticker::default();
@@ -111,11 +133,16 @@ impl<'a> Keys<'a> {
             ticker.tick();
             let slot = self.add(&row, 0);
             self.sorted.push(slot);
-            self.fold.load(slot, base, |index| row.datum(width + index))?;
+            self.fold.load(slot, base.day, |index| row.datum(width + index))?;
             fits = !slot.is_multiple_of(64) || self.bytes() <= passage.budget;
             Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        Ok(fits && self.bytes() <= passage.budget)
+        let rows = self.sorted.len() as i64;
+        Ok(match fits && self.bytes() <= passage.budget {
+            false => Loaded::TooLarge,
+            true if rows != base.rows => Loaded::Differs(rows),
+            true => Loaded::Whole,
+        })
     }
 
     fn daily(&self, passage: &Passage) -> Statement {

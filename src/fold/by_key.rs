@@ -22,16 +22,16 @@ pub struct Group {
     events: Vec<DayRow>,
 }
 
-/// Reads, and calls `key_done` for each key with its base loaded; `Group::through` takes it through its events.
-/// `serial` keeps parallel workers out, for a `key_done` that runs statements which write.
+/// Reads, and calls `key_done` for each key with its base loaded; `Group::through` takes it through its events. The rows
+/// of the base. `serial` keeps parallel workers out, for a `key_done` that runs statements which write.
 pub fn run(
     reading: &Reading,
     serial: bool,
     mut key_done: impl FnMut(&mut Fold, &mut Group) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     let mut fold = Fold::new(reading.definition);
     fold.add_slot();
-    let mut ticker = Ticker::default();
+    let (mut ticker, mut base_rows) = (Ticker::default(), 0);
     let definition = reading.definition;
     let mut orders: Vec<Order> =
         definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect();
@@ -39,6 +39,7 @@ pub fn run(
     let (statement, columns) = reading.statement();
     statement.serial_if(serial).each(|row| {
         ticker.tick();
+        base_rows += i64::from(columns.kind(&row) == Kind::Base);
         let same = !group.keys.is_empty()
             && orders
                 .iter_mut()
@@ -52,7 +53,8 @@ pub fn run(
         }
         group.take(&mut fold, reading, columns, &row)
     })?;
-    group.finish(&mut fold, &mut key_done)
+    group.finish(&mut fold, &mut key_done)?;
+    Ok(base_rows)
 }
 
 impl Group {
@@ -105,9 +107,15 @@ impl Group {
         fold.has_row(0, day)
     }
 
-    /// The stored row of `day`, if there is one; days are asked for in ascending order.
-    pub fn stored_row(&mut self, day: Day) -> Option<DayRow> {
-        self.stored.pop_if(|row| row.day == day)
+    /// The stored row of `day`, if there is one, and how often it is there: without its key index a table may have it
+    /// several times. Days are asked for in ascending order.
+    pub fn stored_row(&mut self, day: Day) -> (Option<DayRow>, i64) {
+        let (mut found, mut copies) = (None, 0);
+        while let Some(row) = self.stored.pop_if(|row| row.day == day) {
+            found = Some(row);
+            copies += 1;
+        }
+        (found, copies)
     }
 
     pub fn key_datums(&self) -> impl Iterator<Item = Datum> + '_ {

@@ -19,7 +19,8 @@ use std::ops::ControlFlow;
 /// How it went.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
-    Done,
+    /// With so many rows of yesterday.
+    Done(i64),
     /// Yesterday's rows do not lie in key order: what has been written so far is of no use.
     OutOfOrder,
 }
@@ -38,14 +39,15 @@ pub fn run(
     pair.fold.add_slot();
     let width = definition.keys.len();
     let (mut key, mut last): (Vec<Datum>, Vec<Image>) = (Vec::new(), Vec::new());
-    let (mut ticker, mut steps) = (Ticker::default(), Steps::Done);
+    let (mut ticker, mut rows, mut in_order) = (Ticker::default(), 0, true);
     // Parallel workers would bring the rows in no order at all.
     snapshot(definition, base, partition).serial_if(true).each_until(|row| {
         ticker.tick();
+        rows += 1;
         key.clear();
         key.extend((0..width).map(|index| row.datum(index).unwrap_or(Datum::null())));
         if !last.is_empty() && pair.compare(&last, &key).is_ge() {
-            steps = Steps::OutOfOrder;
+            in_order = false;
             return Ok(ControlFlow::Break(()));
         }
         last.clear();
@@ -54,10 +56,11 @@ pub fn run(
         pair.known_key(base, day, &key, &row, &mut each)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    if steps == Steps::Done {
-        pair.new_keys(day, None, &mut each)?;
+    if !in_order {
+        return Ok(Steps::OutOfOrder);
     }
-    Ok(steps)
+    pair.new_keys(day, None, &mut each)?;
+    Ok(Steps::Done(rows))
 }
 
 fn orders(definition: &Definition) -> Vec<Order> {

@@ -6,6 +6,9 @@ use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 
+/// Names have at most so many bytes.
+pub const LONGEST_NAME: usize = pg_sys::NAMEDATALEN as usize - 1;
+
 /// A relation as pg_class has it.
 #[derive(Clone, Debug)]
 pub struct Table {

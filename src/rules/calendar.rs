@@ -17,6 +17,7 @@ const LAST: i32 = 3_652_059 - EPOCH_FROM_CE;
 impl Day {
     /// 0001-01-01.
     pub const FIRST: Day = Day(FIRST);
+    pub const LAST: Day = Day(LAST);
 
     /// The day with this number, None outside the years 1 to 9999.
     pub fn from_number(number: i32) -> Option<Self> {

@@ -13,13 +13,13 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::convert::Infallible;
 
-/// What was done to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    None,
-    Inserted,
-    Updated,
-    Deleted,
+/// What was done to the rows of a day and key; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Rows that were inserted, updated or deleted.
+    pub rows: i64,
+    /// By how many there are more.
+    pub balance: i64,
 }
 
 /// Compares and writes rows of one table, whose key is the day and the key columns.
@@ -37,10 +37,11 @@ pub struct RowWriter {
     delete: Option<Prepared>,
 }
 
-/// A row's day and key.
+/// A row's day and key, and how often it is stored: once but for tables that have lost their key index.
 pub struct RowKey<'a> {
     pub day: Day,
     pub keys: &'a [Datum],
+    pub copies: i64,
 }
 
 impl RowWriter {
@@ -84,41 +85,45 @@ impl RowWriter {
         expected: Option<&[Option<Datum>]>,
     ) -> Change {
         match (stored, expected) {
-            (None, None) => Change::None,
-            (None, Some(values)) => {
-                self.insert(key, values);
-                Change::Inserted
+            (None, None) => Change::default(),
+            (None, Some(values)) => self.insert(key, values),
+            (Some(_), None) => self.delete(key),
+            (Some(_), Some(values)) if key.copies > 1 => {
+                let (deleted, inserted) = (self.delete(key), self.insert(key, values));
+                Change { rows: deleted.rows, balance: deleted.balance + inserted.balance }
             }
-            (Some(_), None) => {
-                let width = 1 + self.keys.len();
-                let known = self.delete.take();
-                let statement = known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
-                statement.run(&self.params(key, &[]));
-                self.delete = Some(statement);
-                Change::Deleted
-            }
-            (Some(stored), Some(values)) => {
-                if self.agree(stored, values) {
-                    return Change::None;
-                }
-                let known = self.update.take();
-                let statement = known.unwrap_or_else(|| Prepared::new(&self.update_sql(), &self.types));
-                statement.run(&self.params(key, values));
-                self.update = Some(statement);
-                Change::Updated
-            }
+            (Some(stored), Some(values)) if self.agree(stored, values) => Change::default(),
+            (Some(_), Some(values)) => self.update(key, values),
         }
     }
 
-    fn insert(&mut self, key: &RowKey, values: &[Option<Datum>]) {
+    fn update(&mut self, key: &RowKey, values: &[Option<Datum>]) -> Change {
+        let known = self.update.take();
+        let statement = known.unwrap_or_else(|| Prepared::new(&self.update_sql(), &self.types));
+        let rows = statement.run(&self.params(key, values)) as i64;
+        self.update = Some(statement);
+        Change { rows, balance: 0 }
+    }
+
+    fn delete(&mut self, key: &RowKey) -> Change {
+        let width = 1 + self.keys.len();
+        let known = self.delete.take();
+        let statement = known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
+        let rows = statement.run(&self.params(key, &[])) as i64;
+        self.delete = Some(statement);
+        Change { rows, balance: -rows }
+    }
+
+    fn insert(&mut self, key: &RowKey, values: &[Option<Datum>]) -> Change {
         let mut inserter = self.insert.take().unwrap_or_else(|| self.inserter());
         let layouts = self.layouts.iter();
-        let Ok(()) = inserter.write(|row| -> Result<(), Infallible> {
+        let Ok(rows) = inserter.write(|row| -> Result<(), Infallible> {
             let all = Self::row(key, values).zip(layouts);
             row.extend(all.map(|(value, layout)| value.map(|value| layout.copy(value))));
             Ok(())
         });
         self.insert = Some(inserter);
+        Change { rows, balance: rows }
     }
 
     fn inserter(&self) -> Inserter {

@@ -60,28 +60,32 @@ impl Inserter {
         matches!(self.way, Way::Sql { .. })
     }
 
-    /// Writes one row; `fill` makes its values, in memory that lives until they are written.
-    pub fn write<E>(&mut self, fill: impl FnOnce(&mut RowValues) -> Result<(), E>) -> Result<(), E> {
+    /// Writes one row; `fill` makes its values, in memory that lives until they are written. The rows that are there by
+    /// it: none when a trigger of the table's keeps it out.
+    pub fn write<E>(&mut self, fill: impl FnOnce(&mut RowValues) -> Result<(), E>) -> Result<i64, E> {
         let row = &mut self.row;
         row.clear();
         match &mut self.way {
-            Way::Bulk { writer, places } => writer.push(|values, nulls| {
-                fill(row)?;
-                for (value, place) in row.iter().zip(places) {
-                    if let Some(value) = value {
-                        values[*place] = *value;
-                        nulls[*place] = false;
+            Way::Bulk { writer, places } => {
+                writer.push(|values, nulls| {
+                    fill(row)?;
+                    for (value, place) in row.iter().zip(places) {
+                        if let Some(value) = value {
+                            values[*place] = *value;
+                            nulls[*place] = false;
+                        }
                     }
-                }
-                Ok(())
-            }),
+                    Ok(())
+                })?;
+                Ok(1)
+            }
             Way::Sql { insert, types, arena } => {
                 arena.enter(|| fill(row))?;
                 let params: Vec<Param> =
                     row.iter().zip(types).map(|(value, oid)| Param { oid: *oid, value: *value }).collect();
-                insert.run(&params);
+                let rows = insert.run(&params);
                 arena.reset();
-                Ok(())
+                Ok(rows as i64)
             }
         }
     }

@@ -3,7 +3,7 @@
 pub mod changes;
 pub mod inserter;
 pub mod leaves;
-mod partitions;
+pub mod partitions;
 pub mod suitable;
 
 use crate::catalog::Definition;
@@ -68,12 +68,12 @@ impl Sink {
     /// Writes one row of the snapshot of `day`: keys, arrays and totals, made by `fill` in memory that lives until they
     /// are written.
     pub fn write(&mut self, day: Day, fill: impl FnOnce(&mut RowValues) -> Result<(), Error>) -> Result<(), Error> {
-        self.rows += 1;
-        self.inserter(day).write(|row| {
+        self.rows += self.inserter(day).write(|row| {
             fill(row)?;
             row.push(Some(Datum::from(day.number())));
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     fn inserter(&mut self, day: Day) -> &mut Inserter {
