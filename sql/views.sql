@@ -228,7 +228,7 @@ BEGIN ATOMIC
     SELECT 'warning', g.target::text,
            pg_catalog.format('%s days, the first %s, have no partition any more: the next run counts them as dropped',
                count(*), pg_catalog.min(g.day)),
-           pg_catalog.format('attach it again, or leave them: SELECT cumulate.apply_late(%L);', g.target)
+           pg_catalog.format('attach the partition again, or accept it: SELECT cumulate.apply_late(%L);', g.target)
     FROM (SELECT l.target, l.day
           FROM (SELECT t.target, pg_catalog.range_agg(pg_catalog.daterange(b.first_day, b.past))
                            FILTER (WHERE b.first_day IS NOT NULL) AS days

@@ -110,7 +110,7 @@ pub fn compare(definition: &Definition, from: Day, to: Day) -> Result<i64, Error
 fn warn(definition: &Definition, base: Base, rows: i64) {
     let (day, table) = (base.day, definition.target.label());
     pgrx::warning!(
-        "the snapshot of {day} of {table} has {rows} rows, not {}: it is mended by the daily table",
+        "the snapshot of {day} of {table} has {rows} rows, not {}: it is repaired from the daily table",
         base.rows
     );
 }
