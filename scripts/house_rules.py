@@ -3,6 +3,8 @@
 - unsafe is written only under src/pg: it has one door. The lint may also be allowed in src/api and src/lib.rs,
   because the macros of pgrx expand to it there, and what PostgreSQL calls by name must say unsafe(no_mangle).
 - src/rules does not name pgrx: the rules know nothing of PostgreSQL.
+- What pgrx knows of texts stays under src/pg, for it takes them for UTF-8 whatever the encoding of the server: its
+  conversions, errors and notices are named there alone, and a function that SQL calls takes no String.
 - clippy's unwrap_used, expect_used and panic are allowed in tests only.
 """
 
@@ -39,7 +41,12 @@ def violations(path):
     if path.parts[1] == "rules":
         for use in re.finditer(r"\bpgrx(?:_\w+)?\b", text):
             yield f"{place(path, text, use)}: src/rules must not name {use.group()}"
+    if path.parts[1] == "api":
+        for taken in re.finditer(r"\bname!\(\w+, (?:Option<)?String\b|^    \w+: (?:default!\()?Option<(?:Vec<)?(?:Option<)?String\b", text, re.M):
+            yield f"{place(path, text, taken)}: a text comes and goes as Text of src/pg/function.rs"
     if path.parts[1] != "pg":
+        for word in re.finditer(r"\b(?:FromDatum|IntoDatum|ErrorReport|ereport|pgrx::(?:notice|warning|log|error))\b", text):
+            yield f"{place(path, text, word)}: {word.group()} takes texts for UTF-8 and belongs under src/pg"
         for word in re.finditer(r"\bunsafe\b(?!\(no_mangle\))", text):
             yield f"{place(path, text, word)}: unsafe belongs under src/pg"
 

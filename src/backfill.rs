@@ -7,6 +7,7 @@ use crate::daily;
 use crate::error::{Error, Failure};
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
+use crate::pg::message::notice;
 use crate::repair::Changes;
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
@@ -37,7 +38,7 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
     let yesterday = definition.today().minus(1);
     let (first, last) = (from.unwrap_or_else(|| first_wanted(definition, start)), to.unwrap_or(yesterday));
     if from.is_none() && to.is_none_or(|to| to >= start) && first > last {
-        pgrx::notice!("{} has no day to close yet", definition.target.label());
+        notice!("{} has no day to close yet", definition.target.label());
         return Ok(None);
     }
     close::check_days(definition, start, first, last)?;
@@ -69,7 +70,7 @@ pub fn step(id: i64) -> Result<bool, Error> {
         let done = run.days_done + to.since(from) + 1;
         runs::advance(id, done, rows);
         let total = run.to.since(run.from) + 1;
-        pgrx::notice!("{table}: {to} ({done}/{total} days, {rows} rows)");
+        notice!("{table}: {to} ({done}/{total} days, {rows} rows)");
         scheduler::closed(&definition, from, to);
         let more = to < run.to;
         if !more {
@@ -82,10 +83,10 @@ pub fn step(id: i64) -> Result<bool, Error> {
 
 fn say_figures(table: &str, days: i32, rows: i64, seconds: f64) {
     if seconds < SECONDS_OF_A_SPEED {
-        pgrx::notice!("{table}: {days} days are closed, {rows} rows");
+        notice!("{table}: {days} days are closed, {rows} rows");
     } else {
         let speed = rows as f64 / seconds;
-        pgrx::notice!("{table}: {days} days are closed, {rows} rows, in {seconds:.1} s ({speed:.0} rows a second)");
+        notice!("{table}: {days} days are closed, {rows} rows, in {seconds:.1} s ({speed:.0} rows a second)");
     }
 }
 
@@ -95,11 +96,7 @@ pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     let definition = Definition::owned(run.target)?;
     runs::fail(id, &failure);
     let (next, total) = (run.from.plus(run.days_done), run.to.since(run.from) + 1);
-    pgrx::notice!(
-        "{}: stopped at {next}; {}/{total} days are closed and stay",
-        definition.target.label(),
-        run.days_done
-    );
+    notice!("{}: stopped at {next}; {}/{total} days are closed and stay", definition.target.label(), run.days_done);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::late::leaves;
 use crate::late::writers;
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
+use crate::pg::message::notice;
 use crate::repair::{self, Changes};
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
@@ -116,9 +117,7 @@ impl Over {
         let unnoted = writers::wait(definition, to.min(today.minus(1)));
         if let Some(first) = unnoted {
             let first = first.max(from);
-            pgrx::notice!(
-                "days from {first} on stay open because transactions that began earlier still write to the source"
-            );
+            notice!("days from {first} on stay open because transactions that began earlier still write to the source");
         }
         Over { today, before: unnoted.map_or(today, |first| first.min(today)) }
     }
@@ -252,7 +251,7 @@ fn count_lost(definition: &Definition) {
     let lost = lost_days(definition);
     for (from, to) in stretches(lost.iter().copied()) {
         let table = definition.target.label();
-        pgrx::notice!("days {from} to {to} of {table} count as dropped: their partition is gone");
+        notice!("days {from} to {to} of {table} count as dropped: their partition is gone");
     }
     if !lost.is_empty() {
         ledger::drop_snapshots(definition.target.oid, lost);

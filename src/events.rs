@@ -2,6 +2,7 @@
 
 use crate::catalog::notes;
 use crate::error::Error;
+use crate::pg::convert::Bind;
 use crate::pg::memory::Arena;
 use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
@@ -9,7 +10,6 @@ use crate::rules::events::{Event, EventType, Plan, Profile, generate};
 use crate::scheduler;
 use crate::sink::column_types;
 use crate::sink::inserter::Inserter;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// What to generate.
@@ -104,7 +104,7 @@ struct Writer {
 impl Writer {
     fn open(table: &Table) -> Self {
         let arena = Arena::new();
-        let name = |kind: EventType| arena.enter(|| kind.as_str().into_datum()).unwrap_or(Datum::null());
+        let name = |kind: EventType| arena.enter(|| kind.as_str().bind()).unwrap_or(Datum::null());
         let names = [EventType::Sell, EventType::Return, EventType::Reorder].map(name);
         let (inserter, sequence) = open_inserter(table);
         Writer { inserter, sequence, names, _arena: arena }

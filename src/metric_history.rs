@@ -9,6 +9,7 @@ use crate::fold::by_key;
 use crate::fold::stream::Reading;
 use crate::pg::activity;
 use crate::pg::memory::Arena;
+use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::ident;
 use crate::pg::value::Image;
@@ -33,7 +34,7 @@ pub fn fill_newest(definition: &Definition) -> Result<i64, Error> {
 fn fill_daily(definition: &Definition, start: Day) {
     let Some(newest) = ledger::newest_known(definition.target.oid) else { return };
     if let Some(through) = definition.frozen_through.filter(|through| *through >= start) {
-        pgrx::notice!("days through {through} are frozen, and the metric has its zero there");
+        notice!("days through {through} are frozen, and the metric has its zero there");
     }
     let from = definition.first_live_day(start);
     if from > newest {

@@ -10,6 +10,7 @@ use crate::fold::by_key::{self, Group};
 use crate::fold::stream::{Reading, key_arrays};
 use crate::pg::array;
 use crate::pg::memory::Arena;
+use crate::pg::message::warning;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
 use crate::sink::changes::{Change, RowKey};
@@ -109,7 +110,7 @@ pub fn compare(definition: &Definition, from: Day, to: Day) -> Result<i64, Error
 
 fn warn(definition: &Definition, base: Base, rows: i64) {
     let (day, table) = (base.day, definition.target.label());
-    pgrx::warning!(
+    warning!(
         "the snapshot of {day} of {table} has {rows} rows, not {}: it is repaired from the daily table",
         base.rows
     );

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::identity::as_owner;
 use crate::pg::lock;
+use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
 use crate::rules::calendar::Day;
@@ -139,7 +140,7 @@ fn drop_partitions(definition: &Definition, whole: &[Whole]) -> bool {
     let mut tables: Vec<Oid> = vec![target.oid];
     tables.extend(whole.iter().map(|partition| partition.table.oid));
     if !lock::all_for_itself(&tables, guc::lock_timeout()) {
-        pgrx::notice!("partitions of {} stay until a later run because they are being read", target.label());
+        notice!("partitions of {} stay until a later run because they are being read", target.label());
         return false;
     }
     let names: Vec<String> = whole.iter().map(|partition| partition.table.sql()).collect();

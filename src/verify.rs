@@ -5,17 +5,19 @@ use crate::catalog::{Definition, Metric, State, ledger, notes};
 use crate::daily;
 use crate::error::Error;
 use crate::late::leaves;
+use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::{ident, literal, type_sql};
+use crate::pg::value::{Image, Layout};
 use crate::rules::calendar::Day;
 use crate::rules::window::{Rollup, Shape};
-use pgrx::JsonB;
 use pgrx::pg_sys;
 
 /// One column of one row that is not what the source says.
 pub struct Difference {
     pub day: Day,
-    pub key: serde_json::Value,
+    /// As jsonb.
+    pub key: Option<Image>,
     pub column: String,
     pub stored: Option<String>,
     pub expected: Option<String>,
@@ -33,9 +35,10 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
     let Some(last) = days.last().copied() else { return Ok(Vec::new()) };
     daily::check_row_security(definition.source, definition.target.owner)?;
     let numbers: Vec<i32> = days.iter().map(|day| day.number()).collect();
+    let json = Layout::of(pg_sys::JSONBOID);
     let found = Statement::new(&Query { definition, start, last }.sql()).bind(numbers).map(|row| Difference {
         day: Day::stored(row.get(0).unwrap_or_default()),
-        key: row.get::<JsonB>(1).map_or(serde_json::Value::Null, |key| key.0),
+        key: row.datum(1).map(|key| Image::of(json, key)),
         column: row.get(2).unwrap_or_default(),
         stored: row.get(3),
         expected: row.get(4),
@@ -53,7 +56,7 @@ fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Da
     let Some(noted) = noted else { return closed };
     let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
     if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {
-        pgrx::notice!("days {first} to {last} of {} are left out because late changes wait", definition.target.label());
+        notice!("days {first} to {last} of {} are left out because late changes wait", definition.target.label());
     }
     clean
 }

@@ -12,19 +12,35 @@ pub struct Database<'c> {
     name: String,
 }
 
+/// Encodings that a database can have: the usual one; one byte a letter; several bytes a letter, other than UTF-8 has
+/// them; and none at all, where texts are bytes.
+pub const ENCODINGS: [&str; 4] = ["UTF8", "LATIN1", "EUC_JP", "SQL_ASCII"];
+
 impl Cluster {
     /// A new, empty database.
     pub fn database(&self) -> Database<'_> {
+        self.database_in("UTF8")
+    }
+
+    /// A new, empty database of an encoding.
+    pub fn database_in(&self, encoding: &str) -> Database<'_> {
         static MADE: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
         // Nobody can be connected to template0, so it can be copied at any time.
-        self.connect("postgres").run(&format!("CREATE DATABASE {name} TEMPLATE template0"));
+        self.connect("postgres").run(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        ));
         Database { cluster: self, name }
     }
 
     /// A new database with the extension.
     pub fn database_with_extension(&self) -> Database<'_> {
-        let database = self.database();
+        self.database_with_extension_in("UTF8")
+    }
+
+    /// A new database of an encoding with the extension.
+    pub fn database_with_extension_in(&self, encoding: &str) -> Database<'_> {
+        let database = self.database_in(encoding);
         database.connect().run("CREATE EXTENSION pg_cumulate");
         database
     }

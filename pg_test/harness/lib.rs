@@ -27,7 +27,7 @@ pub use ask::{Ask, Refusal};
 pub use builder::Builder;
 pub use clock::Clock;
 pub use cluster::{Cluster, StopMode};
-pub use database::Database;
+pub use database::{Database, ENCODINGS};
 pub use dice::Dice;
 pub use postmaster::{children_of, is_stopped, send};
 pub use quote::{ident, literal};

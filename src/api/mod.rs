@@ -10,13 +10,18 @@ mod sales;
 pub(crate) mod scheduler;
 mod tables;
 
-use crate::error::Error;
-use crate::pg::function::RawDate;
+use crate::error::{Error, Failure};
+use crate::pg::function::{RawDate, Text, text};
 use crate::rules::calendar::Day;
 
 /// The value of an argument that must not be NULL.
 fn given<T>(argument: &'static str, value: Option<T>) -> Result<T, Error> {
     value.ok_or(Error::NullArgument { argument })
+}
+
+/// An error as a procedure has caught it.
+fn failure(sqlstate: Option<Text>, message: Option<Text>, detail: Option<Text>, hint: Option<Text>) -> Failure {
+    Failure { sqlstate: text(sqlstate), message: text(message), detail: text(detail), hint: text(hint) }
 }
 
 /// A day that a user names.

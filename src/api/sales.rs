@@ -2,8 +2,8 @@
 
 use super::given;
 use crate::events::{self, Order};
-use crate::pg::function::{RawDate, Regclass};
-use pgrx::pg_sys::panic::ErrorReport;
+use crate::pg::border::cross;
+use crate::pg::function::{RawDate, Regclass, Text, text};
 use pgrx::prelude::*;
 
 #[pg_extern]
@@ -15,15 +15,17 @@ fn generate_events(
     from_day: default!(Option<RawDate>, "'2024-01-01'"),
     to_day: default!(Option<RawDate>, "'2024-12-31'"),
     seed: default!(Option<i64>, "NULL"),
-    profile: default!(Option<String>, "'uniform'"),
-) -> Result<i64, ErrorReport> {
-    Ok(events::write(Order {
-        table: given("target", target)?.0,
-        events: given("events", events)?,
-        products: given("products", products)?,
-        from: super::day("from_day", from_day)?,
-        to: super::day("to_day", to_day)?,
-        seed,
-        profile: given("profile", profile)?,
-    })?)
+    profile: default!(Option<Text>, "'uniform'"),
+) -> i64 {
+    cross(|| {
+        events::write(Order {
+            table: given("target", target)?.0,
+            events: given("events", events)?,
+            products: given("products", products)?,
+            from: super::day("from_day", from_day)?,
+            to: super::day("to_day", to_day)?,
+            seed,
+            profile: given("profile", text(profile))?,
+        })
+    })
 }

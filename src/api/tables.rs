@@ -5,138 +5,153 @@ use crate::catalog::Definition;
 use crate::close::{self, Again};
 use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
+use crate::pg::border::cross;
 use crate::pg::expression::within_key_limit;
-use crate::pg::function::{IntervalText, JsonText, RawDate, Regclass};
+use crate::pg::function::{IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
 use crate::{retention, verify};
-use pgrx::JsonB;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 #[pg_extern]
 #[allow(clippy::too_many_arguments)]
 fn create_table(
-    name: Option<String>,
+    name: Option<Text>,
     source: Option<Regclass>,
-    time_column: Option<String>,
-    keys: Option<Vec<Option<String>>>,
+    time_column: Option<Text>,
+    keys: Option<Texts>,
     metrics: Option<JsonText>,
     windows: default!(Option<Vec<Option<i32>>>, "'{7}'"),
     start_date: default!(Option<RawDate>, "NULL"),
-    time_zone: default!(Option<String>, "NULL"),
-    filter: default!(Option<String>, "NULL"),
-    shape: default!(Option<String>, "'ragged'"),
+    time_zone: default!(Option<Text>, "NULL"),
+    filter: default!(Option<Text>, "NULL"),
+    shape: default!(Option<Text>, "'ragged'"),
     expire_idle: default!(Option<bool>, "false"),
-    late: default!(Option<String>, "'trigger'"),
+    late: default!(Option<Text>, "'trigger'"),
     lookback: default!(Option<i32>, "1"),
-    partition_by: default!(Option<String>, "'month'"),
+    partition_by: default!(Option<Text>, "'month'"),
     retention: default!(Option<IntervalText>, "NULL"),
-    schedule: default!(Option<String>, "'@daily'"),
-    daily: default!(Option<String>, "NULL"),
-) -> Result<Regclass, ErrorReport> {
-    let request = Request {
-        name: given("name", name)?,
-        source: given("source", source)?.0,
-        time_column: given("time_column", time_column)?,
-        keys: given("keys", keys)?,
-        metrics: given("metrics", metrics)?.0,
-        windows: given("windows", windows)?,
-        start_date: optional_day("start_date", start_date)?,
-        time_zone,
-        filter,
-        shape: given("shape", shape)?,
-        expire_idle: given("expire_idle", expire_idle)?,
-        late: given("late", late)?,
-        lookback: given("lookback", lookback)?,
-        partition_by: given("partition_by", partition_by)?,
-        retention: retention.map(|interval| interval.0),
-        schedule,
-        daily,
-    };
-    Ok(Regclass(definition::create(request)?))
+    schedule: default!(Option<Text>, "'@daily'"),
+    daily: default!(Option<Text>, "NULL"),
+) -> Regclass {
+    cross(|| {
+        let request = Request {
+            name: given("name", text(name))?,
+            source: given("source", source)?.0,
+            time_column: given("time_column", text(time_column))?,
+            keys: given("keys", keys)?.0,
+            metrics: given("metrics", metrics)?.0,
+            windows: given("windows", windows)?,
+            start_date: optional_day("start_date", start_date)?,
+            time_zone: text(time_zone),
+            filter: text(filter),
+            shape: given("shape", text(shape))?,
+            expire_idle: given("expire_idle", expire_idle)?,
+            late: given("late", text(late))?,
+            lookback: given("lookback", lookback)?,
+            partition_by: given("partition_by", text(partition_by))?,
+            retention: retention.map(|interval| interval.0),
+            schedule: text(schedule),
+            daily: text(daily),
+        };
+        Ok(Regclass(definition::create(request)?))
+    })
 }
 
 #[pg_extern]
-fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false")) -> Result<(), ErrorReport> {
-    let keep_data = given("keep_data", keep_data)?;
-    definition::drop(&owned(target)?, keep_data);
-    Ok(())
+fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false")) {
+    cross(|| {
+        let keep_data = given("keep_data", keep_data)?;
+        definition::drop(&owned(target)?, keep_data);
+        Ok(())
+    })
 }
 
 #[pg_extern]
-fn forget(definition: Option<i64>) -> Result<(), ErrorReport> {
-    Ok(definition::forget(given("definition", definition)?)?)
+fn forget(definition: Option<i64>) {
+    cross(|| definition::forget(given("definition", definition)?))
 }
 
 #[pg_extern]
 fn alter_table(
     target: Option<Regclass>,
-    late: default!(Option<String>, "NULL"),
+    late: default!(Option<Text>, "NULL"),
     lookback: default!(Option<i32>, "NULL"),
     retention: default!(Option<IntervalText>, "NULL"),
-) -> Result<(), ErrorReport> {
-    let retention = retention.map(|interval| interval.0);
-    Ok(alter::alter(&mut owned(target)?, alter::Changes { late, lookback, retention })?)
+) {
+    cross(|| {
+        let retention = retention.map(|interval| interval.0);
+        alter::alter(&mut owned(target)?, alter::Changes { late: text(late), lookback, retention })
+    })
 }
 
 #[pg_extern(stable)]
-fn definition(target: Option<Regclass>) -> Result<String, ErrorReport> {
-    let definition = Definition::find(given("target", target)?.0)?;
-    Ok(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition)))
+fn definition(target: Option<Regclass>) -> Text {
+    cross(|| {
+        let definition = Definition::find(given("target", target)?.0)?;
+        Ok(Text(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition))))
+    })
 }
 
 #[pg_extern]
-fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
-    let mut definition = owned(target)?;
-    let day = super::day("day", day)?;
-    let table = definition.target.label();
-    Ok(within_key_limit(&table, || close::populate(&mut definition, day))?)
+fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let day = super::day("day", day)?;
+        let table = definition.target.label();
+        within_key_limit(&table, || close::populate(&mut definition, day))
+    })
 }
 
 #[pg_extern]
-fn cumulate_day(target: Option<Regclass>, day: Option<RawDate>) -> Result<i64, ErrorReport> {
-    let mut definition = owned(target)?;
-    let day = super::day("day", day)?;
-    let table = definition.target.label();
-    Ok(within_key_limit(&table, || close::close(&mut definition, day, day, Again::Named))?)
+fn cumulate_day(target: Option<Regclass>, day: Option<RawDate>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let day = super::day("day", day)?;
+        let table = definition.target.label();
+        within_key_limit(&table, || close::close(&mut definition, day, day, Again::Named))
+    })
 }
 
 #[pg_extern]
-fn cumulate_range(
-    target: Option<Regclass>,
-    from_day: Option<RawDate>,
-    to_day: Option<RawDate>,
-) -> Result<i64, ErrorReport> {
-    let mut definition = owned(target)?;
-    let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-    let table = definition.target.label();
-    Ok(within_key_limit(&table, || close::close(&mut definition, from, to, Again::Unclosed))?)
+fn cumulate_range(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
+        let table = definition.target.label();
+        within_key_limit(&table, || close::close(&mut definition, from, to, Again::Unclosed))
+    })
 }
 
 #[pg_extern]
-fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> Result<i64, ErrorReport> {
-    let mut definition = owned(target)?;
-    let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-    let table = definition.target.label();
-    Ok(within_key_limit(&table, || close::restate(&mut definition, from, to))?)
+fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
+        let table = definition.target.label();
+        within_key_limit(&table, || close::restate(&mut definition, from, to))
+    })
 }
 
 #[pg_extern]
-fn freeze(target: Option<Regclass>, through: Option<RawDate>) -> Result<(), ErrorReport> {
-    let mut definition = owned(target)?;
-    Ok(close::freeze(&mut definition, day("through", through)?)?)
+fn freeze(target: Option<Regclass>, through: Option<RawDate>) {
+    cross(|| {
+        let mut definition = owned(target)?;
+        close::freeze(&mut definition, day("through", through)?)
+    })
 }
 
 #[pg_extern]
-fn apply_retention(target: Option<Regclass>) -> Result<i64, ErrorReport> {
-    Ok(retention::apply(&mut owned(target)?)?)
+fn apply_retention(target: Option<Regclass>) -> i64 {
+    cross(|| retention::apply(&mut owned(target)?))
 }
 
 #[pg_extern]
-fn apply_late(target: Option<Regclass>) -> Result<i64, ErrorReport> {
-    let mut definition = owned(target)?;
-    let table = definition.target.label();
-    Ok(within_key_limit(&table, || close::apply_late(&mut definition))?)
+fn apply_late(target: Option<Regclass>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let table = definition.target.label();
+        within_key_limit(&table, || close::apply_late(&mut definition))
+    })
 }
 
 #[pg_extern]
@@ -145,27 +160,32 @@ fn verify(
     target: Option<Regclass>,
     from_day: default!(Option<RawDate>, "NULL"),
     to_day: default!(Option<RawDate>, "NULL"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(snapshot_date, pgrx::datum::Date),
-            name!(key, JsonB),
-            name!(column_name, String),
-            name!(stored, Option<String>),
-            name!(expected, Option<String>),
-        ),
-    >,
-    ErrorReport,
+) -> TableIterator<
+    'static,
+    (
+        name!(snapshot_date, pgrx::datum::Date),
+        name!(key, Option<RawJsonb>),
+        name!(column_name, Text),
+        name!(stored, Option<Text>),
+        name!(expected, Option<Text>),
+    ),
 > {
-    let definition = owned(target)?;
-    let (from, to) = (optional_day("from_day", from_day)?, optional_day("to_day", to_day)?);
-    let differences = as_owner(definition.target.owner, || verify::differences(&definition, from, to))?;
-    let rows = differences.into_iter().map(|difference| {
-        let date = pgrx::datum::Date::saturating_from_raw(difference.day.number());
-        (date, JsonB(difference.key), difference.column, difference.stored, difference.expected)
-    });
-    Ok(TableIterator::new(rows))
+    cross(|| {
+        let definition = owned(target)?;
+        let (from, to) = (optional_day("from_day", from_day)?, optional_day("to_day", to_day)?);
+        let differences = as_owner(definition.target.owner, || verify::differences(&definition, from, to))?;
+        let rows = differences.into_iter().map(|difference| {
+            let date = pgrx::datum::Date::saturating_from_raw(difference.day.number());
+            (
+                date,
+                difference.key.map(RawJsonb),
+                Text(difference.column),
+                difference.stored.map(Text),
+                difference.expected.map(Text),
+            )
+        });
+        Ok(TableIterator::new(rows))
+    })
 }
 
 fn owned(target: Option<Regclass>) -> Result<Definition, Error> {

@@ -4,12 +4,13 @@ use super::Definition;
 use crate::error::Error;
 use crate::late::collect::Noted;
 use crate::pg::bulk::{BulkWriter, TableState};
+use crate::pg::convert::Bind;
+use crate::pg::encoding::ServerText;
 use crate::pg::identity::{as_extension, now, pid};
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
 use crate::pg::value::{Image, to_text};
 use crate::rules::calendar::Day;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::{Datum, Oid};
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Note {
     pub id: i64,
     pub day: Option<Day>,
-    pub key: Option<Vec<Option<String>>>,
+    pub key: Option<Vec<Option<ServerText>>>,
 }
 
 /// Notes that anything may have changed.
@@ -123,17 +124,17 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
             // A key that cannot be written as text now becomes its whole day.
             let definition = Definition::find(*target).ok();
             for (day, noted) in days {
-                let mut add = |key: Option<Vec<String>>| {
+                let mut add = |key: Option<Vec<ServerText>>| {
                     let row = [
-                        table::next_value(sequence.oid).into_datum(),
-                        target.into_datum(),
+                        table::next_value(sequence.oid).bind(),
+                        target.bind(),
                         day.map(|day| Datum::from(day.number())),
                         None,
-                        pid().into_datum(),
-                        now().into_datum(),
+                        pid().bind(),
+                        now().bind(),
                     ];
                     let pushed: Result<(), Error> = writer.push(|values, nulls| {
-                        let key = key.and_then(IntoDatum::into_datum);
+                        let key = key.and_then(Bind::bind);
                         for (index, value) in row.into_iter().enumerate() {
                             let value = if index == KEY_COLUMN { key } else { value };
                             nulls[index] = value.is_none();
@@ -158,6 +159,6 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
 /// The place of column key in the notes, behind id, target and day.
 const KEY_COLUMN: usize = 3;
 
-fn key_text(definition: &Definition, key: &[Image]) -> Vec<String> {
+fn key_text(definition: &Definition, key: &[Image]) -> Vec<ServerText> {
     definition.keys.iter().zip(key).map(|(column, image)| to_text(column.layout.oid, image.datum())).collect()
 }

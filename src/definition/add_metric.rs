@@ -18,6 +18,7 @@ use crate::pg::body::Body;
 use crate::pg::expression;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
+use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal, tree};
 use crate::rules::calendar::Day;
@@ -34,7 +35,7 @@ pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Op
         *definition = Definition::find(definition.target.oid)?;
         if let Some(known) = definition.forms.iter().find(|known| known.name == form.name) {
             if *known == form {
-                pgrx::notice!("{} already has metric \"{}\"", definition.target.label(), form.name);
+                notice!("{} already has metric \"{}\"", definition.target.label(), form.name);
                 return Ok(None);
             }
             return Err(Error::DuplicateName { name: form.name, kind: "metric" });
@@ -87,7 +88,7 @@ pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
         definition.lock();
         match remove_unfinished(&definition, "") {
             Err(Error::Busy { table, .. }) => {
-                pgrx::notice!("empty columns stay in {table}, which is in use; the next add_metric removes them");
+                notice!("empty columns stay in {table}, which is in use; the next add_metric removes them");
                 Ok(())
             }
             removed => removed,

@@ -6,6 +6,7 @@ use crate::catalog::definition::total_type;
 use crate::daily;
 use crate::error::Error;
 use crate::pg::compare::Order;
+use crate::pg::encoding::ServerText;
 use crate::pg::expression::{self, named};
 use crate::pg::identity;
 use crate::pg::spi::Statement;
@@ -17,7 +18,8 @@ use crate::rules::window::{LONGEST_WINDOW, Rollup};
 use pgrx::pg_sys::{self, Oid};
 
 pub fn name_length(name: &str) -> Result<(), Error> {
-    if name.len() > LONGEST_NAME { Err(Error::NameTooLong { name: name.to_owned() }) } else { Ok(()) }
+    let bytes = ServerText::of(name).bytes().len();
+    if bytes > LONGEST_NAME { Err(Error::NameTooLong { name: name.to_owned(), bytes }) } else { Ok(()) }
 }
 
 pub fn windows(windows: &[Option<i32>]) -> Result<Vec<usize>, Error> {
@@ -173,7 +175,7 @@ pub fn metric(source: &Table, keys: &[Column], form: MetricForm) -> Result<Plann
     if let Zero::Text(zero) = &form.body.zero {
         let type_name = table::type_sql(oid, modifier);
         named(&what, || {
-            value::from_text(oid, modifier, zero);
+            value::from_text(oid, modifier, &ServerText::of(zero));
             Ok(())
         })
         .map_err(|_| Error::ZeroValue { metric: form.name.clone(), zero: zero.clone(), type_name })?;

@@ -4,8 +4,7 @@ mod report;
 
 use crate::rules::calendar::Day;
 use pgrx::PgSqlErrorCode as Code;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
-use report::Report;
+pub use report::Report;
 
 /// What can go wrong because of what a user asked. Errors of PostgreSQL itself keep their own form.
 #[derive(Debug)]
@@ -114,6 +113,7 @@ pub enum Error {
     },
     NameTooLong {
         name: String,
+        bytes: usize,
     },
     NameTaken {
         name: String,
@@ -150,10 +150,7 @@ pub enum Error {
     /// An error of PostgreSQL about something that a user wrote, which it does not name itself.
     About {
         what: String,
-        code: Code,
-        message: String,
-        detail: Option<String>,
-        hint: Option<String>,
+        cause: Report,
     },
 
     // Tables
@@ -246,14 +243,6 @@ pub enum Error {
     },
 }
 
-impl From<Error> for ErrorReport {
-    #[track_caller]
-    fn from(error: Error) -> Self {
-        let Report { code, message, detail, hint } = error.report();
-        ErrorReport::new(code, message, "pg_cumulate").set_detail(detail).set_hint(hint)
-    }
-}
-
 /// An error as it is kept: of PostgreSQL or of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Failure {
@@ -263,25 +252,10 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let Report { code, message, detail, hint } = error.report();
-        Failure { sqlstate: Some(sqlstate(code)), message: Some(message), detail: Some(detail), hint: Some(hint) }
-    }
-}
-
-impl From<CaughtError> for Failure {
-    fn from(caught: CaughtError) -> Self {
-        let report = match caught {
-            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
-            CaughtError::RustPanic { ereport, .. } => ereport,
-        };
-        Failure {
-            sqlstate: Some(sqlstate(report.sql_error_code())),
-            message: Some(report.message().to_owned()),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
-        }
+impl From<Report> for Failure {
+    fn from(report: Report) -> Self {
+        let Report { code, message, detail, hint } = report;
+        Failure { sqlstate: Some(sqlstate(code)), message: Some(message), detail, hint }
     }
 }
 

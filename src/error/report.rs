@@ -4,11 +4,12 @@ use super::Error;
 use pgrx::PgSqlErrorCode as Code;
 
 /// An error's four parts.
+#[derive(Clone, Debug)]
 pub struct Report {
     pub code: Code,
     pub message: String,
-    pub detail: String,
-    pub hint: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Error {
@@ -169,10 +170,10 @@ impl Error {
                 format!("It is \"{zero}\"."),
                 "Give a value of the metric's type, or null.".to_owned(),
             ),
-            NameTooLong { name } => (
+            NameTooLong { name, bytes } => (
                 Code::ERRCODE_NAME_TOO_LONG,
                 format!("name \"{name}\" is too long"),
-                format!("It has {} bytes; names in PostgreSQL have at most 63.", name.len()),
+                format!("It has {bytes} bytes; names in PostgreSQL have at most 63."),
                 "Shorten the name of the table or of the metric that it is made from.".to_owned(),
             ),
             NameTaken { name, kind } => (
@@ -229,7 +230,7 @@ impl Error {
                 format!("Without a start date, the day of the first event is the start. Today is {today}."),
                 "Say from which day events count: start_date => DATE '2024-01-01'.".to_owned(),
             ),
-            About { what, code, message, detail, hint } => (
+            About { what, cause: Report { code, message, detail, hint } } => (
                 code,
                 format!("{what}: {message}"),
                 detail.unwrap_or_else(|| "PostgreSQL could not use it as it is written.".to_owned()),
@@ -367,7 +368,7 @@ impl Error {
                 "SELECT cumulate.create_sales_pipeline('shop');".to_owned(),
             ),
         };
-        Report { code, message, detail, hint }
+        Report { code, message, detail: Some(detail), hint: Some(hint) }
     }
 }
 

@@ -4,6 +4,7 @@ use super::codec::{Any, Codec, Fixed};
 use crate::catalog::Metric;
 use crate::error::Error;
 use crate::pg::compare::Order;
+use crate::pg::encoding::ServerText;
 use crate::pg::value::from_text;
 use crate::rules::window::{History, Overflow, Rollup, Total};
 use pgrx::pg_sys::{self, Datum};
@@ -48,7 +49,10 @@ struct TypedLane<C: Codec> {
 
 impl<C: Codec + 'static> TypedLane<C> {
     fn boxed(codec: C, metric: &Metric, windows: &[usize]) -> Box<dyn Lane> {
-        let zero = metric.zero.as_ref().map(|text| codec.read(from_text(metric.element.oid, metric.modifier, text)));
+        let zero = metric
+            .zero
+            .as_ref()
+            .map(|text| codec.read(from_text(metric.element.oid, metric.modifier, &ServerText::of(text))));
         let ordered = matches!(metric.rollup, Rollup::Max | Rollup::Min);
         let order = ordered.then(|| Order::of(metric.element.oid, metric.collation)).flatten();
         Box::new(TypedLane {

@@ -4,6 +4,7 @@
 
 use crate::catalog::{Definition, notes, registry};
 use crate::pg::body::Body;
+use crate::pg::encoding::ServerText;
 use crate::pg::table::{Column, Table};
 use crate::pg::transaction::{self, Moment, SubEnd};
 use crate::pg::trigger::{Event, Trigger, TriggerRow};
@@ -12,7 +13,6 @@ use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::CString;
 use std::rc::Rc;
 
 /// Past this many keys of one day the whole day is noted.
@@ -37,7 +37,7 @@ struct Places {
 /// Where a column is in the trigger's table.
 struct Place {
     number: i16,
-    name: CString,
+    name: ServerText,
     type_oid: Oid,
 }
 
@@ -74,7 +74,7 @@ pub fn register() {
 
 /// The work of the note triggers. A trigger that is not ours, or of a definition that is gone, does nothing.
 pub fn note(trigger: &Trigger) {
-    let Some(definition) = trigger.argument().and_then(|text| text.parse::<i64>().ok()) else { return };
+    let Some(definition) = trigger.argument() else { return };
     let Some(watch) = watch(definition, trigger) else { return };
     let places = watch.places.as_ref().filter(|_| trigger.event() != Event::Truncate);
     let Some(places) = places else {
@@ -161,15 +161,14 @@ impl Places {
 
     /// Whether all columns are where they were: a transaction may change the table between its writes.
     fn hold(&self, trigger: &Trigger) -> bool {
-        let here = |place: &Place| trigger.has_column(place.number, &place.name, place.type_oid);
+        let here = |place: &Place| trigger.has_column(place.number, place.name.as_c_str(), place.type_oid);
         here(&self.time) && self.keys.iter().all(|(place, _)| here(place))
     }
 }
 
 impl Place {
-    fn of(column: &Column) -> Option<Self> {
-        let name = CString::new(column.name.as_str()).ok()?;
-        Some(Place { number: column.number, name, type_oid: column.type_oid })
+    fn of(column: &Column) -> Self {
+        Place { number: column.number, name: ServerText::of(&column.name), type_oid: column.type_oid }
     }
 }
 
@@ -207,9 +206,9 @@ fn find_places(definition: &Definition, table: Oid) -> Option<Places> {
         let name = &source_columns.iter().find(|column| column.number == number)?.name;
         columns.iter().find(|column| column.name == *name)
     };
-    let time = Place::of(here(0)?)?;
+    let time = Place::of(here(0)?);
     let keys: Option<Vec<(Place, Layout)>> = (1..=definition.keys.len())
-        .map(|index| here(index).and_then(|column| Some((Place::of(column)?, Layout::of(column.type_oid)))))
+        .map(|index| here(index).map(|column| (Place::of(column), Layout::of(column.type_oid))))
         .collect();
     let known = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&time.type_oid);
     known.then_some(Places { time, zone: definition.time_zone.clone(), keys: keys? })

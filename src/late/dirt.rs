@@ -2,6 +2,7 @@
 
 use crate::catalog::Definition;
 use crate::catalog::notes::Note;
+use crate::pg::encoding::ServerText;
 use crate::pg::value::{Image, from_text_softly};
 use crate::rules::calendar::{Day, days};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,11 +48,11 @@ impl Dirt {
 }
 
 /// A noted key in the types of the key columns; None when it does not fit them any more.
-fn key_values(definition: &Definition, key: &[Option<String>]) -> Option<Vec<Image>> {
+fn key_values(definition: &Definition, key: &[Option<ServerText>]) -> Option<Vec<Image>> {
     if key.len() != definition.keys.len() {
         return None;
     }
-    let value = |(column, text): (&crate::catalog::Key, &Option<String>)| {
+    let value = |(column, text): (&crate::catalog::Key, &Option<ServerText>)| {
         let text = text.as_ref()?;
         Some(Image::of(column.layout, from_text_softly(column.layout.oid, -1, text)?))
     };

@@ -7,7 +7,6 @@ use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
 use crate::pg::transaction::nap;
 use crate::rules::calendar::Day;
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::Oid;
 use std::time::Instant;
 
@@ -58,8 +57,8 @@ pub struct Writer {
     /// None for a prepared transaction, which has a name instead.
     pub pid: Option<i32>,
     pub prepared: Option<String>,
-    /// None when it is not known.
-    pub began_at: Option<TimestampWithTimeZone>,
+    /// As PostgreSQL stores timestamptz; None when it is not known.
+    pub began_at: Option<i64>,
     /// The local day on which it began.
     pub first_day: Option<Day>,
 }
@@ -107,7 +106,7 @@ fn writers(source: Oid, zone: &str, day: Option<Day>) -> Vec<Writer> {
         .map(|row| Writer {
             pid: row.get(0),
             prepared: row.get(1),
-            began_at: row.get(2),
+            began_at: row.datum(2).map(|instant| instant.value() as i64),
             first_day: row.get(3).map(Day::stored),
         })
     })

@@ -1,9 +1,9 @@
 //! What pg_stat_activity shows of a call under way: the table, the day, and how far that is.
 
+use super::encoding::ServerText;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, BackendState};
 use std::cell::RefCell;
-use std::ffi::CString;
 
 /// The days that a call goes through.
 struct Course {
@@ -51,9 +51,9 @@ fn tell(text: impl FnOnce(&Course) -> String) {
 
 /// Shows a text in the place of the session's statement.
 pub fn show(text: &str) {
-    let text = CString::new(text).unwrap_or_default();
+    let text = ServerText::for_message(text);
     // SAFETY: the text is copied into this process's own entry.
-    unsafe { pg_sys::pgstat_report_activity(BackendState::STATE_RUNNING, text.as_ptr()) }
+    unsafe { pg_sys::pgstat_report_activity(BackendState::STATE_RUNNING, text.as_c_str().as_ptr()) }
 }
 
 /// Shows that a background process has nothing to do.

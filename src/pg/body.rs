@@ -1,9 +1,9 @@
 //! The stored body of a SQL function: what it selects, as PostgreSQL keeps it through renames.
 
+use super::encoding::from_c;
 use super::version;
+use pgrx::PgList;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::{FromDatum, PgList};
-use std::ffi::{CStr, CString};
 
 /// The query of a `BEGIN ATOMIC` function of one SELECT over one table.
 pub struct Body {
@@ -23,10 +23,13 @@ impl Body {
             let mut null = false;
             let attribute = pg_sys::Anum_pg_proc_prosqlbody as i16;
             let datum = pg_sys::SysCacheGetAttr(cache, tuple, attribute, &mut null);
-            let text = String::from_datum(datum, null);
+            let text = if null { std::ptr::null_mut() } else { pg_sys::text_to_cstring(datum.cast_mut_ptr()) };
             pg_sys::ReleaseSysCache(tuple);
-            let text = CString::new(text?).ok()?;
-            let mut node = pg_sys::stringToNode(text.as_ptr().cast_mut()).cast::<pg_sys::Node>();
+            if text.is_null() {
+                return None;
+            }
+            let mut node = pg_sys::stringToNode(text).cast::<pg_sys::Node>();
+            pg_sys::pfree(text.cast());
             while !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_List {
                 node = PgList::<pg_sys::Node>::from_pg(node.cast()).get_ptr(0)?;
             }
@@ -118,6 +121,6 @@ pub unsafe fn deparse(query: *mut pg_sys::Query, expression: *mut pg_sys::Node) 
         let name = pg_sys::get_rel_name((*table).relid);
         let context = pg_sys::deparse_context_for(name, (*table).relid);
         let text = pg_sys::deparse_expression(expression, context, false, false);
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+        from_c(text)
     }
 }

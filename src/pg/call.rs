@@ -1,10 +1,9 @@
 //! SQL functions written as C functions are: for those whose work on a small array costs less than pgrx's unpacking of
 //! arguments.
 
+use super::border::outermost;
 use crate::error::Error;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Datum};
-use pgrx::prelude::PgLogLevel;
 
 /// The arguments of one call.
 pub struct Call(pg_sys::FunctionCallInfo);
@@ -28,18 +27,11 @@ pub unsafe fn answer(
     call: pg_sys::FunctionCallInfo,
     work: impl FnOnce(&Call) -> Result<Option<Datum>, Error>,
 ) -> Datum {
-    match work(&Call(call)) {
-        Ok(Some(datum)) => datum,
-        Ok(None) => {
-            // SAFETY: by contract.
-            unsafe { (*call).isnull = true };
-            Datum::null()
-        }
-        Err(error) => {
-            ErrorReport::from(error).report(PgLogLevel::ERROR);
-            Datum::null()
-        }
-    }
+    outermost(|| work(&Call(call))).unwrap_or_else(|| {
+        // SAFETY: by contract.
+        unsafe { (*call).isnull = true };
+        Datum::null()
+    })
 }
 
 /// Declares a C function by its name and that of its record; sql/arrays.sql says what it is in SQL.
@@ -54,7 +46,6 @@ macro_rules! c_function {
 
         #[unsafe(no_mangle)]
         #[doc(hidden)]
-        #[pgrx::pg_guard]
         pub unsafe extern "C-unwind" fn $name(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
             // SAFETY: called by PostgreSQL.
             unsafe { $crate::pg::call::answer(call, $work) }

@@ -1,9 +1,9 @@
 //! Rows of a query that are asked for, some at a time, while another query runs.
 
+use super::encoding::ServerText;
 use super::receiver::{Receiver, Row};
 use super::spi::{Prepared, connected};
 use pgrx::pg_sys;
-use std::ffi::CString;
 use std::ops::ControlFlow;
 
 /// An open query; it sees what was done before it was opened.
@@ -13,7 +13,7 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn open(sql: &str) -> Self {
-        let sql = CString::new(sql).unwrap_or_default();
+        let sql = ServerText::of(sql);
         connected(|| {
             let plan = Prepared::make(&sql, &[], false);
             Cursor { portal: plan.open() }

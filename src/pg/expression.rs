@@ -1,13 +1,12 @@
 //! Expressions that users write, parsed alone and analysed against their source before they are used in SQL.
 
+use super::border::attempt;
+use super::encoding::ServerText;
 use super::identity::with_search_path;
 use super::table::Table;
 use crate::error::Error;
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::{PgList, PgSqlErrorCode, PgTryBuilder};
-use std::ffi::CString;
-use std::panic::AssertUnwindSafe;
+use pgrx::{PgList, PgSqlErrorCode};
 
 /// What the analysis of an expression says.
 pub struct Analysis {
@@ -20,7 +19,8 @@ pub struct Analysis {
 pub fn analyse(what: &str, expression: &str, rest: &str) -> Result<Analysis, Error> {
     named(what, || {
         parse_alone(what, expression)?;
-        let sql = CString::new(format!("SELECT (\n{expression}\n) {rest}")).unwrap_or_default();
+        let sql = ServerText::of(&format!("SELECT (\n{expression}\n) {rest}"));
+        let sql = sql.as_c_str();
         // SAFETY: raw_parser gives exactly one statement for one SELECT; the query tree lives in the current context.
         unsafe {
             let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
@@ -33,7 +33,8 @@ pub fn analyse(what: &str, expression: &str, rest: &str) -> Result<Analysis, Err
 
 /// An expression that has been analysed, as SQL that means the same by the search_path of now, whatever that is.
 pub fn qualified(expression: &str, source: &Table, search_path: &str) -> String {
-    let sql = CString::new(format!("SELECT (\n{expression}\n) FROM {}", source.sql())).unwrap_or_default();
+    let sql = ServerText::of(&format!("SELECT (\n{expression}\n) FROM {}", source.sql()));
+    let sql = sql.as_c_str();
     // SAFETY: as above; the expression is the query's only column.
     unsafe {
         let query = with_search_path(search_path, || {
@@ -82,14 +83,17 @@ unsafe fn judge(what: &str, expression: &str, query: &pg_sys::Query) -> Result<A
 
 /// Refuses text that is more than one expression: what closes a parenthesis and goes on, a second column, clauses.
 fn parse_alone(what: &str, expression: &str) -> Result<(), Error> {
-    let sql = CString::new(format!("SELECT {expression}")).map_err(|_| Error::NotOneExpression {
-        what: what.to_owned(),
-        expression: expression.replace('\0', "?"),
-        reason: "it has a zero byte".to_owned(),
-    })?;
+    if expression.contains('\0') {
+        return Err(Error::NotOneExpression {
+            what: what.to_owned(),
+            expression: expression.replace('\0', "?"),
+            reason: "it has a zero byte".to_owned(),
+        });
+    }
+    let sql = ServerText::of(&format!("SELECT {expression}"));
     // SAFETY: the parse tree is only read.
     let alone = unsafe {
-        let list = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        let list = pg_sys::raw_parser(sql.as_c_str().as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
         let statements = PgList::<pg_sys::RawStmt>::from_pg(list);
         statements.len() == 1 && statements.get_ptr(0).is_some_and(|raw| is_one_column((*raw).stmt))
     };
@@ -139,29 +143,16 @@ unsafe fn is_one_column(node: *mut pg_sys::Node) -> bool {
 /// Runs `work`; a key that is longer than an index takes comes back as our error, by the name of its table. The caller
 /// must end the transaction with it.
 pub fn within_key_limit<T>(table: &str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    PgTryBuilder::new(AssertUnwindSafe(work))
-        .catch_when(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, |caught| match caught {
-            CaughtError::PostgresError(report) => {
-                Err(Error::KeyTooLong { table: table.to_owned(), message: report.message().to_owned() })
-            }
-            other => other.rethrow(),
-        })
-        .execute()
+    attempt(work).unwrap_or_else(|caught| {
+        if caught.report.code != PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED {
+            caught.rethrow();
+        }
+        Err(Error::KeyTooLong { table: table.to_owned(), message: caught.report.message })
+    })
 }
 
 /// Runs `work`; an error of PostgreSQL comes back as ours, saying what it is about. The caller must end the
 /// transaction with it, for nothing has been cleaned up.
-pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, Error> + std::panic::UnwindSafe) -> Result<T, Error> {
-    PgTryBuilder::new(work)
-        .catch_others(|caught| match caught {
-            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Err(Error::About {
-                what: what.to_owned(),
-                code: report.sql_error_code(),
-                message: report.message().to_owned(),
-                detail: report.detail().map(str::to_owned),
-                hint: report.hint().map(str::to_owned),
-            }),
-            other => other.rethrow(),
-        })
-        .execute()
+pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    attempt(work).unwrap_or_else(|caught| Err(Error::About { what: what.to_owned(), cause: caught.report }))
 }

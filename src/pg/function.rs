@@ -1,6 +1,7 @@
 //! Argument and result types of the extension's SQL functions that pgrx does not have in the form needed here.
 
-use super::value;
+use super::convert;
+use super::value::{self, Image, Layout};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum as Boxed;
 use pgrx::nullable::Nullable;
@@ -33,6 +34,32 @@ macro_rules! argument {
     };
 }
 
+/// Declares how a type is given back as a datum of one SQL type.
+macro_rules! result {
+    ($name:ident, $oid:expr, $write:expr) => {
+        impl IntoDatum for $name {
+            fn into_datum(self) -> Option<Datum> {
+                $write(self)
+            }
+
+            fn type_oid() -> Oid {
+                $oid
+            }
+        }
+
+        // SAFETY: the datum is made in the memory context of the call.
+        unsafe impl BoxRet for $name {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
+                match self.into_datum() {
+                    // SAFETY: as above.
+                    Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+                    None => fcinfo.return_null(),
+                }
+            }
+        }
+    };
+}
+
 /// What a trigger function gives back when there is no row to give.
 pub struct NoRow;
 
@@ -50,46 +77,14 @@ impl_sql_translatable!(NoRow, "trigger");
 pub struct Regclass(pub Oid);
 argument!(Regclass, "regclass", |datum: Datum| Regclass(Oid::from(datum.value() as u32)));
 
-impl IntoDatum for Regclass {
-    fn into_datum(self) -> Option<Datum> {
-        Some(Datum::from(self.0))
-    }
-
-    fn type_oid() -> Oid {
-        pg_sys::REGCLASSOID
-    }
-}
-
-// SAFETY: an oid by value.
-unsafe impl BoxRet for Regclass {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
-        // SAFETY: as above.
-        unsafe { fcinfo.return_raw_datum(Datum::from(self.0)) }
-    }
-}
+result!(Regclass, pg_sys::REGCLASSOID, |table: Regclass| Some(Datum::from(table.0)));
 
 /// A timestamptz as PostgreSQL stores it.
 pub struct Instant(pub i64);
 
 impl_sql_translatable!(Instant, "timestamptz");
 
-impl IntoDatum for Instant {
-    fn into_datum(self) -> Option<Datum> {
-        Some(Datum::from(self.0))
-    }
-
-    fn type_oid() -> Oid {
-        pg_sys::TIMESTAMPTZOID
-    }
-}
-
-// SAFETY: eight bytes by value.
-unsafe impl BoxRet for Instant {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
-        // SAFETY: as above.
-        unsafe { fcinfo.return_raw_datum(Datum::from(self.0)) }
-    }
-}
+result!(Instant, pg_sys::TIMESTAMPTZOID, |instant: Instant| Some(Datum::from(instant.0)));
 
 /// A date as PostgreSQL stores it, with its infinities.
 pub struct RawDate(pub i32);
@@ -101,14 +96,38 @@ impl RawDate {
     }
 
     pub fn text(&self) -> String {
-        value::to_text(pg_sys::DATEOID, Datum::from(self.0))
+        value::to_text(pg_sys::DATEOID, Datum::from(self.0)).text()
     }
 }
 
 /// json as it was typed.
 pub struct JsonText(pub String);
-argument!(JsonText, "json", |datum: Datum| JsonText(value::to_text(pg_sys::JSONOID, datum)));
+argument!(JsonText, "json", |datum: Datum| JsonText(value::to_text(pg_sys::JSONOID, datum).text()));
 
 /// An interval in its text form.
 pub struct IntervalText(pub String);
-argument!(IntervalText, "interval", |datum: Datum| IntervalText(value::to_text(pg_sys::INTERVALOID, datum)));
+argument!(IntervalText, "interval", |datum: Datum| IntervalText(value::to_text(pg_sys::INTERVALOID, datum).text()));
+
+/// A text: pgrx takes its own strings for UTF-8, whatever the encoding of the server.
+pub struct Text(pub String);
+argument!(Text, "text", |datum| Text(read(datum)));
+result!(Text, pg_sys::TEXTOID, |text: Text| convert::Bind::bind(text.0));
+
+/// Some texts, of which some may be NULL.
+pub struct Texts(pub Vec<Option<String>>);
+argument!(Texts, "text[]", |datum| Texts(read(datum)));
+
+/// A jsonb as PostgreSQL stores it.
+pub struct RawJsonb(pub Image);
+impl_sql_translatable!(RawJsonb, "jsonb");
+result!(RawJsonb, pg_sys::JSONBOID, |json: RawJsonb| Some(Layout::of(pg_sys::JSONBOID).copy(json.0.datum())));
+
+fn read<T: convert::Read>(datum: Datum) -> T {
+    // SAFETY: the argument has the type that its function was declared with.
+    unsafe { T::read(datum) }
+}
+
+/// An argument's text, if it was given.
+pub fn text(text: Option<Text>) -> Option<String> {
+    text.map(|text| text.0)
+}

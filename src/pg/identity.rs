@@ -1,8 +1,9 @@
 //! Who the code runs as, and with which settings.
 
+use super::encoding::{ServerText, from_c};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 /// The search_path of our own statements.
 const OWN_PATH: &CStr = c"pg_catalog, pg_temp";
@@ -80,7 +81,7 @@ fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
 
 /// Runs `work`, which resolves names that a user has written, by a search_path.
 pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
-    with_path(&CString::new(path).unwrap_or_default(), work)
+    with_path(ServerText::of(path).as_c_str(), work)
 }
 
 fn with_path<T>(path: &CStr, work: impl FnOnce() -> T) -> T {
@@ -100,7 +101,7 @@ pub fn setting(name: &CStr) -> String {
     // SAFETY: a setting that exists has a value, which is copied before anything can change it.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-        if value.is_null() { String::new() } else { CStr::from_ptr(value).to_string_lossy().into_owned() }
+        if value.is_null() { String::new() } else { from_c(value) }
     }
 }
 

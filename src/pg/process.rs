@@ -2,9 +2,7 @@
 
 use super::transaction::nap;
 use super::version::set_signal_handler;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::ffi::{CStr, c_int};
 
 // PostgreSQL's own handlers, as pointers that it can call: the wrappers of the bindings are not.
@@ -179,14 +177,6 @@ pub fn databases() -> Vec<Oid> {
         pg_sys::CommitTransactionCommand();
     }
     found
-}
-
-/// Writes to the server's log; an empty hint is none.
-pub fn log(message: &str, hint: &str) {
-    let code = PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION;
-    let report = ErrorReport::new(code, message.to_owned(), "pg_cumulate");
-    let report = if hint.is_empty() { report } else { report.set_hint(hint.to_owned()) };
-    report.report(PgLogLevel::LOG);
 }
 
 /// Whether a process of this number serves the server at the moment.

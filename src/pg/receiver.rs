@@ -1,8 +1,10 @@
 //! Rows of a running query, handed to Rust one by one as the executor makes them.
 
+use super::convert::Read;
+use super::version;
 use crate::error::Error;
+use pgrx::pg_guard;
 use pgrx::pg_sys::{self, Datum};
-use pgrx::{FromDatum, pg_guard};
 use std::ffi::c_int;
 use std::ops::ControlFlow;
 
@@ -23,11 +25,15 @@ impl Row {
         }
     }
 
-    /// The value of column `index`, converted; the type must be the column's.
-    pub fn get<T: FromDatum>(&self, index: usize) -> Option<T> {
-        let datum = self.datum(index)?;
-        // SAFETY: the callers name the column's own type.
-        unsafe { T::from_datum(datum, false) }
+    /// The value of column `index`, converted. A column of another type is a mistake of ours.
+    pub fn get<T: Read>(&self, index: usize) -> Option<T> {
+        // SAFETY: the query has more than `index` columns, which are counted from 1 here.
+        let found = unsafe { (*version::attribute((*self.slot).tts_tupleDescriptor, index as i16 + 1)).atttypid };
+        if found != T::TYPE {
+            pgrx::error!("column {index} of a statement has type {}, not {}", found.to_u32(), T::TYPE.to_u32());
+        }
+        // SAFETY: the type is the column's own.
+        self.datum(index).map(|datum| unsafe { T::read(datum) })
     }
 }
 

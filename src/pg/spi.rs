@@ -2,12 +2,12 @@
 //!
 //! An error of PostgreSQL unwinds with its own SQLSTATE; only errors of closures come back as `Err`.
 
+use super::convert::Bind;
+use super::encoding::ServerText;
 use super::identity::with_own_names;
 use super::receiver::{Receiver, Row};
 use crate::error::Error;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::ffi::CString;
 use std::ops::ControlFlow;
 
 /// A bound value.
@@ -19,7 +19,7 @@ pub struct Param {
 
 /// One statement and its values.
 pub struct Statement {
-    sql: CString,
+    sql: ServerText,
     params: Vec<Param>,
     parallel: bool,
 }
@@ -27,8 +27,7 @@ pub struct Statement {
 impl Statement {
     /// Each statement sees everything done so far in this transaction; one that only reads takes no transaction id.
     pub fn new(sql: &str) -> Self {
-        let sql = CString::new(sql.replace('\0', "")).unwrap_or_default();
-        Statement { sql, params: Vec::new(), parallel: true }
+        Statement { sql: ServerText::of(sql), params: Vec::new(), parallel: true }
     }
 
     /// Keeps the plan in this process, so that the closure may run statements that write while the query runs.
@@ -37,9 +36,8 @@ impl Statement {
         self
     }
 
-    pub fn bind<T: IntoDatum>(self, value: T) -> Self {
-        let value = value.into_datum();
-        self.bind_param(Param { oid: T::type_oid(), value })
+    pub fn bind<T: Bind>(self, value: T) -> Self {
+        self.bind_param(Param { oid: T::TYPE, value: value.bind() })
     }
 
     pub fn bind_param(mut self, param: Param) -> Self {
@@ -106,7 +104,7 @@ pub struct Prepared {
 impl Prepared {
     pub fn new(sql: &str, types: &[Oid]) -> Self {
         let params: Vec<Param> = types.iter().map(|oid| Param { oid: *oid, value: None }).collect();
-        let sql = CString::new(sql).unwrap_or_default();
+        let sql = ServerText::of(sql);
         connected(|| {
             let mut prepared = Self::make(&sql, &params, false);
             // SAFETY: the plan was just made; keeping it moves it out of this connection's memory.
@@ -121,11 +119,13 @@ impl Prepared {
         connected(|| self.execute(params, None))
     }
 
-    pub(super) fn make(sql: &CString, params: &[Param], parallel: bool) -> Self {
+    pub(super) fn make(sql: &ServerText, params: &[Param], parallel: bool) -> Self {
         let mut types: Vec<Oid> = params.iter().map(|param| param.oid).collect();
         let options = if parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };
         // SAFETY: inside an SPI connection; a wrong statement raises its own error.
-        let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), types.len() as i32, types.as_mut_ptr(), options) };
+        let plan = unsafe {
+            pg_sys::SPI_prepare_cursor(sql.as_c_str().as_ptr(), types.len() as i32, types.as_mut_ptr(), options)
+        };
         Prepared { plan, kept: false }
     }
 

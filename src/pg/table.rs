@@ -1,5 +1,6 @@
 //! What PostgreSQL's catalogs say of tables, columns and names.
 
+use super::encoding::{ServerText, from_c};
 use super::identity::as_extension;
 use super::spi::Statement;
 use crate::error::Error;
@@ -144,15 +145,15 @@ pub fn type_sql(oid: Oid, modifier: i32) -> String {
         // Types of pg_catalog read better without their schema, and search_path is pinned to it.
         let builtin = oid.to_u32() < pg_sys::FirstNormalObjectId;
         let text = pg_sys::format_type_extended(oid, modifier, if builtin { plain } else { flags });
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+        from_c(text)
     }
 }
 
 /// The type that a name stands for, with its modifier; None when there is no such type.
 pub fn type_named(name: &str) -> Option<(Oid, i32)> {
-    let plain = CString::new(name).ok()?;
+    let plain = ServerText::of(name);
     let (mut oid, mut modifier) = (Oid::INVALID, -1);
-    super::version::parse_type(&plain, &mut oid, &mut modifier).then_some((oid, modifier))
+    super::version::parse_type(plain.as_c_str(), &mut oid, &mut modifier).then_some((oid, modifier))
 }
 
 /// The array type of an element type, if it has one.
@@ -176,7 +177,10 @@ pub fn element_type(array: Oid) -> Oid {
 
 /// A name quoted as an identifier where needed.
 pub fn ident(name: &str) -> String {
-    pgrx::spi::quote_identifier(name)
+    let bytes = CString::new(name.replace('\0', "")).unwrap_or_default();
+    // SAFETY: letters beyond ASCII are quoted whatever they are, so that UTF-8 serves as well as the server's encoding.
+    let quoted = unsafe { CStr::from_ptr(pg_sys::quote_identifier(bytes.as_ptr())) };
+    quoted.to_string_lossy().into_owned()
 }
 
 /// Several names as a list.
@@ -187,7 +191,8 @@ pub fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 
 /// A text as a literal.
 pub fn literal(text: &str) -> String {
-    pgrx::spi::quote_literal(text)
+    let escapes = if text.contains('\\') { "E" } else { "" };
+    format!("{escapes}'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 pub fn qualified(schema: &str, name: &str) -> String {
@@ -196,13 +201,13 @@ pub fn qualified(schema: &str, name: &str) -> String {
 
 /// Where CREATE TABLE would make a table of this name, by the caller's search_path: schema and name.
 pub fn creation_name(name: &str) -> Result<(String, String), Error> {
-    let text = CString::new(name).unwrap_or_default();
+    let text = ServerText::of(name);
     // SAFETY: a wrong name raises PostgreSQL's own error; the strings are copied.
     unsafe {
-        let range = pg_sys::makeRangeVarFromNameList(super::version::name_list(&text));
+        let range = pg_sys::makeRangeVarFromNameList(super::version::name_list(text.as_c_str()));
         let schema = pg_sys::RangeVarGetCreationNamespace(range);
-        let schema_name = CStr::from_ptr(pg_sys::get_namespace_name(schema)).to_string_lossy().into_owned();
-        let relation = CStr::from_ptr((*range).relname).to_string_lossy().into_owned();
+        let schema_name = from_c(pg_sys::get_namespace_name(schema));
+        let relation = from_c((*range).relname);
         Ok((schema_name, relation))
     }
 }
@@ -216,7 +221,7 @@ pub fn role_name(role: Oid) -> String {
     // SAFETY: returns NULL for an unknown role.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
-        if name.is_null() { role.to_u32().to_string() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+        if name.is_null() { role.to_u32().to_string() } else { from_c(name) }
     }
 }
 
@@ -263,8 +268,8 @@ pub fn check_insert(table: &Table) {
     unsafe {
         let result = pg_sys::pg_class_aclcheck(table.oid, current_role(), pg_sys::ACL_INSERT.into());
         if result != pg_sys::AclResult::ACLCHECK_OK {
-            let name = CString::new(table.name.as_str()).unwrap_or_default();
-            pg_sys::aclcheck_error(result, pg_sys::ObjectType::OBJECT_TABLE, name.as_ptr());
+            let name = ServerText::of(&table.name);
+            pg_sys::aclcheck_error(result, pg_sys::ObjectType::OBJECT_TABLE, name.as_c_str().as_ptr());
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Transactions: their end, and those of background processes.
 
+use super::border::{attempt, cross};
 use crate::error::{Error, Failure};
+use pgrx::pg_guard;
 use pgrx::pg_sys::{self, SubXactEvent, XactEvent};
-use pgrx::{PgTryBuilder, pg_guard};
 use std::ffi::c_void;
-use std::panic::AssertUnwindSafe;
 
 /// When a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,14 @@ unsafe extern "C-unwind" fn dispatch(event: XactEvent::Type, argument: *mut c_vo
     };
     // SAFETY: the argument is the function pointer given above.
     let callback: Callback = unsafe { std::mem::transmute(argument) };
-    callback(moment);
+    if moment == Moment::BeforeCommit {
+        cross(|| {
+            callback(moment);
+            Ok(())
+        });
+    } else {
+        callback(moment);
+    }
 }
 
 /// How a subtransaction ends: a savepoint, or a block with an EXCEPTION clause.
@@ -117,7 +124,7 @@ unsafe extern "C-unwind" {
 /// Runs `work` in a transaction of its own, in a background process: committed when it ends well, else aborted as a
 /// whole. With a limit it is cancelled after so many milliseconds.
 pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
-    let attempt = || {
+    let attempted = attempt(|| {
         // SAFETY: outside any transaction; what is pushed is popped, or goes with the abort.
         unsafe {
             pg_sys::SetCurrentStatementStartTimestamp();
@@ -132,10 +139,11 @@ pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Re
             pg_sys::CommitTransactionCommand();
             Ok::<T, Error>(done)
         }
+    });
+    let result = match attempted {
+        Ok(done) => done.map_err(|error| Failure::from(error.report())),
+        Err(caught) => Err(Failure::from(caught.report)),
     };
-    let result = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(Failure::from)))
-        .catch_others(|caught| Err(Failure::from(caught)))
-        .execute();
     if result.is_err() {
         // SAFETY: aborts whatever is left of the transaction.
         unsafe {

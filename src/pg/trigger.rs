@@ -65,12 +65,13 @@ impl Trigger {
         unsafe { (*(*self.data).tg_relation).rd_id }
     }
 
-    /// The trigger's first argument.
-    pub fn argument(&self) -> Option<String> {
+    /// The trigger's first argument, if it is a number.
+    pub fn argument(&self) -> Option<i64> {
         // SAFETY: a trigger with tgnargs arguments has as many C strings.
         unsafe {
             let trigger = (*self.data).tg_trigger;
-            ((*trigger).tgnargs > 0).then(|| CStr::from_ptr(*(*trigger).tgargs).to_string_lossy().into_owned())
+            let first = ((*trigger).tgnargs > 0).then(|| CStr::from_ptr(*(*trigger).tgargs))?;
+            first.to_str().ok()?.parse().ok()
         }
     }
 

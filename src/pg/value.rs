@@ -1,9 +1,9 @@
 //! Values whose type is known at run time only: copies that outlive a row, equality, text.
 
+use super::encoding::ServerText;
 use crate::rules::calendar::Day;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 /// How values of a type are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Layout {
 }
 
 impl Layout {
+    pub const TEXT: Layout = Layout { oid: pg_sys::TEXTOID, length: -1, by_value: false, align: b'i' as i8 };
+
     pub fn of(oid: Oid) -> Self {
         let (mut length, mut by_value, mut align) = (0, false, 0);
         // SAFETY: out parameters are valid; an unknown oid raises a PostgreSQL error.
@@ -52,7 +54,7 @@ impl Layout {
     }
 
     /// Calls `read` with the stored bytes of a by-reference value: of a varlena without its header.
-    fn bytes<T>(self, value: Datum, read: impl FnOnce(&[u8]) -> T) -> T {
+    pub fn bytes<T>(self, value: Datum, read: impl FnOnce(&[u8]) -> T) -> T {
         // SAFETY: value is a non-null by-reference datum of this type; a detoasted copy is freed after use.
         unsafe {
             match self.length {
@@ -128,34 +130,33 @@ impl Image {
 }
 
 /// The value written by its type's output function.
-pub fn to_text(oid: Oid, value: Datum) -> String {
+pub fn to_text(oid: Oid, value: Datum) -> ServerText {
     let mut function = Oid::INVALID;
     let mut varlena = false;
     // SAFETY: value is a non-null datum of type oid; the output is a fresh C string.
     unsafe {
         pg_sys::getTypeOutputInfo(oid, &mut function, &mut varlena);
         let text = pg_sys::OidOutputFunctionCall(function, value);
-        let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+        let owned = ServerText::copy(CStr::from_ptr(text).to_bytes());
         pg_sys::pfree(text.cast());
         owned
     }
 }
 
 /// The value read by its type's input function, in the current memory context; raises its error.
-pub fn from_text(oid: Oid, modifier: i32, text: &str) -> Datum {
+pub fn from_text(oid: Oid, modifier: i32, text: &ServerText) -> Datum {
     let mut function = Oid::INVALID;
     let mut parameter = Oid::INVALID;
-    let text = CString::new(text).unwrap_or_default();
     // SAFETY: the input function accepts any C string and raises an error for a wrong one.
     unsafe {
         pg_sys::getTypeInputInfo(oid, &mut function, &mut parameter);
-        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, modifier)
+        pg_sys::OidInputFunctionCall(function, text.as_c_str().as_ptr().cast_mut(), parameter, modifier)
     }
 }
 
 /// As `from_text`, but None when the text is not a value of the type.
-pub fn from_text_softly(oid: Oid, modifier: i32, text: &str) -> Option<Datum> {
-    super::version::read_softly(oid, modifier, &CString::new(text).ok()?)
+pub fn from_text_softly(oid: Oid, modifier: i32, text: &ServerText) -> Option<Datum> {
+    super::version::read_softly(oid, modifier, text.as_c_str())
 }
 
 /// The day of a date, timestamp or timestamptz in a time zone; None for infinity.
@@ -172,7 +173,7 @@ pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
         }
         pg_sys::TIMESTAMPOID => of_local_time(time.value() as i64),
         _ => {
-            let zone = zone.into_datum()?;
+            let zone = ServerText::of(zone).datum();
             // SAFETY: timezone(text, timestamptz) on non-null values of these types.
             let local = unsafe {
                 pg_sys::OidFunctionCall2Coll(pg_sys::F_TIMEZONE_TEXT_TIMESTAMPTZ.into(), Oid::INVALID, zone, time)

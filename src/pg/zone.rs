@@ -1,17 +1,17 @@
 //! PostgreSQL's own time zones.
 
+use super::encoding::ServerText;
 use crate::rules::schedule::Zone;
 use pgrx::pg_sys;
-use std::ffi::CString;
 
 /// A time zone by its name.
 pub struct NamedZone(*const pg_sys::pg_tz);
 
 impl NamedZone {
     pub fn find(name: &str) -> Option<Self> {
-        let name = CString::new(name).ok()?;
+        let name = ServerText::for_message(name);
         // SAFETY: an unknown name gives null; zones stay in the process's cache.
-        let zone = unsafe { pg_sys::pg_tzset(name.as_ptr()) };
+        let zone = unsafe { pg_sys::pg_tzset(name.as_c_str().as_ptr()) };
         (!zone.is_null()).then_some(NamedZone(zone))
     }
 }

@@ -102,13 +102,24 @@ pub fn parse(json: &str) -> Result<Vec<MetricForm>, MetricsError> {
             return Err(MetricsError::Duplicate(metric.name.clone()));
         }
     }
-    Ok(list.0)
+    list.0.into_iter().map(without_zero_byte).collect()
 }
 
 /// Reads one metric: its name, and what it maps to.
 pub fn parse_one(name: &str, json: &str) -> Result<MetricForm, MetricsError> {
     let body: Typed = serde_json::from_str(json).map_err(|error| MetricsError::Form(error.to_string()))?;
-    Ok(MetricForm { name: name.to_owned(), body: body.into() })
+    without_zero_byte(MetricForm { name: name.to_owned(), body: body.into() })
+}
+
+/// json can write a zero byte, and no text of PostgreSQL can have one.
+fn without_zero_byte(metric: MetricForm) -> Result<MetricForm, MetricsError> {
+    let MetricForm { name, body: MetricBody { value, element, rollup, zero, daily } } = &metric;
+    let zero = if let Zero::Text(text) = zero { Some(text) } else { None };
+    let texts = [name, value, rollup].into_iter().chain(element).chain(zero).chain(daily);
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(MetricsError::Form("one of its texts has a zero byte".to_owned()));
+    }
+    Ok(metric)
 }
 
 /// Writes metrics as they could be typed.
@@ -226,6 +237,8 @@ mod tests {
             r#"{"a": {"value": "x", "roll": 1}}"#,
             "{",
             r#"{"a": {"value": "x", "zero": []}}"#,
+            r#"{"a\u0000": "count(*)"}"#,
+            r#"{"a": {"value": "x", "zero": "\u0000"}}"#,
         ] {
             assert!(matches!(parse(json), Err(MetricsError::Form(_))), "{json}");
         }

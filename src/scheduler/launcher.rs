@@ -4,6 +4,7 @@ use super::WORKER;
 use super::rota::Rota;
 use crate::guc;
 use crate::pg::board::{self, Asked};
+use crate::pg::message;
 use crate::pg::process::{self, Cancel, Child};
 use pgrx::pg_sys::{Datum, Oid};
 use std::time::Instant;
@@ -86,7 +87,7 @@ fn start_worker(database: Oid) -> Option<Running> {
         board::clear_place(place);
     }
     if board::set_crowded(child.is_none()) && child.is_none() {
-        process::log(
+        message::log(
             "pg_cumulate could not start a worker: all of max_worker_processes are in use",
             "Raise max_worker_processes and restart the server.",
         );

@@ -9,8 +9,7 @@ use crate::pg::zone::NamedZone;
 use crate::rules::calendar::Day;
 use crate::rules::schedule::{self, Schedule};
 use crate::rules::version;
-use pgrx::IntoDatum;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::{self, Datum, Oid};
 
 /// A table that has something to do.
 #[derive(Clone, Debug)]
@@ -115,7 +114,7 @@ impl Candidate {
 
 /// The local day at an instant in seconds since 1970.
 pub fn day_at(instant: i64, zone: &str) -> Option<Day> {
-    local_day(stored(instant).into_datum()?, pg_sys::TIMESTAMPTZOID, zone)
+    local_day(Datum::from(stored(instant)), pg_sys::TIMESTAMPTZOID, zone)
 }
 
 /// An instant in seconds since 1970 as PostgreSQL stores timestamptz.

@@ -14,7 +14,7 @@ use crate::pg::board::Found;
 use crate::pg::expression::within_key_limit;
 use crate::pg::identity::{self, as_extension, as_owner};
 use crate::pg::spi::Statement;
-use crate::pg::{activity, process, table, transaction};
+use crate::pg::{activity, message, process, table, transaction};
 use crate::retention;
 use crate::rules::calendar::{Day, days};
 use crate::rules::retry::{self, Verdict};
@@ -240,7 +240,7 @@ fn delay(failures: i32) -> i64 {
 pub fn lament(what: &str, failure: &Failure) -> Found {
     let message = failure.message.as_deref().unwrap_or("unknown error");
     let sqlstate = failure.sqlstate.as_deref().unwrap_or("unknown");
-    process::log(
+    message::log(
         &format!("pg_cumulate could not {what}: {message} ({sqlstate})"),
         failure.hint.as_deref().unwrap_or_default(),
     );

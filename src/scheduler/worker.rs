@@ -6,6 +6,7 @@ use crate::catalog::{notes, runs};
 use crate::guc;
 use crate::pg::board::{self, Found};
 use crate::pg::identity;
+use crate::pg::message;
 use crate::pg::process::{self, Cancel};
 use crate::pg::transaction;
 use pgrx::pg_sys::{Datum, Oid};
@@ -102,7 +103,7 @@ fn tidy(what: &str, work: impl FnOnce()) {
 fn say_newer(version: &str) {
     let what =
         format!("pg_cumulate {LIBRARY}, which the server has loaded, does not know the extension of version {version}");
-    process::log(&what, "Restart the server, so that it loads the library that was installed with it.");
+    message::log(&what, "Restart the server, so that it loads the library that was installed with it.");
 }
 
 /// Whether somebody waits for this database to be left.

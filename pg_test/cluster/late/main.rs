@@ -1,5 +1,6 @@
 //! Late changes with several sessions at work: no change is lost, no row written that does not differ.
 
+mod encodings;
 mod holders;
 mod midnight;
 mod repairs;

@@ -3,9 +3,10 @@
 use crate::case::{self, Case};
 use crate::coverage::Coverage;
 use crate::world;
-use pg_cumulate_tests::{Ask, Cluster, Database};
+use pg_cumulate_tests::{Ask, Cluster, Database, ENCODINGS};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -52,14 +53,15 @@ pub fn run() {
     }
 }
 
-/// Every worker has a database and seeds of its own.
+/// Every worker has seeds of its own, and a database of each encoding that these call for.
 fn work(cluster: &Cluster, plan: &Plan, worker: (u64, u64), coverage: &Mutex<Coverage>) -> Result<(), String> {
-    let database = cluster.database_with_extension();
-    database.connect().run(&format!("GRANT CREATE ON DATABASE {} TO law_owner", database.name()));
+    let mut databases = BTreeMap::new();
     let (mut seed, step) = (plan.seed.wrapping_add(worker.0), worker.1);
     let start = Instant::now();
     while start.elapsed() < plan.budget {
-        if let Err(failure) = run_seed(&database, seed, coverage) {
+        let encoding = ENCODINGS[(seed % ENCODINGS.len() as u64) as usize];
+        let database = databases.entry(encoding).or_insert_with(|| database_in(cluster, encoding));
+        if let Err(failure) = run_seed(database, encoding, seed, coverage) {
             cluster.keep();
             return Err(failure);
         }
@@ -68,8 +70,14 @@ fn work(cluster: &Cluster, plan: &Plan, worker: (u64, u64), coverage: &Mutex<Cov
     Ok(())
 }
 
+fn database_in<'c>(cluster: &'c Cluster, encoding: &str) -> Database<'c> {
+    let database = cluster.database_with_extension_in(encoding);
+    database.connect().run(&format!("GRANT CREATE ON DATABASE {} TO law_owner", database.name()));
+    database
+}
+
 /// One random case; a failing one is told in the smallest form that was found.
-fn run_seed(database: &Database, seed: u64, coverage: &Mutex<Coverage>) -> Result<(), String> {
+fn run_seed(database: &Database, encoding: &'static str, seed: u64, coverage: &Mutex<Coverage>) -> Result<(), String> {
     let mut runner = TestRunner::new(Config {
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
@@ -77,7 +85,7 @@ fn run_seed(database: &Database, seed: u64, coverage: &Mutex<Coverage>) -> Resul
         max_shrink_time: SHRINK_MILLISECONDS,
         ..Config::default()
     });
-    let tree = case::any().new_tree(&mut runner).map_err(|reason| format!("seed {seed}: {reason}"))?;
+    let tree = case::any(encoding).new_tree(&mut runner).map_err(|reason| format!("seed {seed}: {reason}"))?;
     let run_case = |case: Case| {
         let seen = world::live_through(database, &case).map_err(TestCaseError::fail)?;
         coverage.lock().expect("no worker has panicked").add(&case, &seen);

@@ -12,9 +12,10 @@ pub struct Case {
     pub operations: Vec<Operation>,
 }
 
-pub fn any() -> impl Strategy<Value = Case> {
+/// A case for a database of an encoding.
+pub fn any(encoding: &'static str) -> impl Strategy<Value = Case> {
     let operations = vec(operation::any(), 6..24);
-    (form::any(), operations).prop_map(|(form, operations)| Case { form, operations })
+    (form::any(encoding), operations).prop_map(|(form, operations)| Case { form, operations })
 }
 
 impl fmt::Display for Case {

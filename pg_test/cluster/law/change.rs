@@ -135,7 +135,7 @@ fn any_setting() -> impl Strategy<Value = Setting> {
         4 => prop::option::weighted(0.9, moment::any()).prop_map(Setting::Time),
         2 => event::keys().prop_map(Setting::Keys),
         2 => prop::option::weighted(0.8, -20..100).prop_map(Setting::Amount),
-        1 => prop::option::weighted(0.8, select(&["sell", "return"][..])).prop_map(Setting::Kind),
+        1 => prop::option::weighted(0.8, select(&["sell", "rückgabe"][..])).prop_map(Setting::Kind),
         8 => prop::option::weighted(0.8, prop::bool::ANY).prop_map(Setting::Keep),
     ]
 }

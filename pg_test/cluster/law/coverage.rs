@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::form::{Idle, Late, Sink};
+use pg_cumulate_tests::ENCODINGS;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -30,6 +31,7 @@ pub struct Coverage {
     combinations: BTreeMap<(Idle, &'static str), u64>,
     late: BTreeMap<Late, u64>,
     sinks: BTreeMap<Sink, u64>,
+    encodings: BTreeMap<&'static str, u64>,
     first_moved: u64,
     repaired: u64,
     aborted: u64,
@@ -43,6 +45,7 @@ const OPERATIONS: usize = 28;
 const COMBINATIONS: usize = 9;
 const LATE_MODES: usize = 4;
 const SINKS: usize = 3;
+const OF_EACH_ENCODING: u64 = 200;
 const PERCENT_FIRST_MOVED: u64 = 30;
 const PERCENT_REPAIRED: u64 = 20;
 const PERCENT_ABORTED: u64 = 10;
@@ -56,6 +59,7 @@ impl Coverage {
         *self.combinations.entry((case.form.idle, case.form.partition_by)).or_default() += 1;
         *self.late.entry(case.form.late).or_default() += 1;
         *self.sinks.entry(case.form.sink).or_default() += 1;
+        *self.encodings.entry(case.form.encoding).or_default() += 1;
         self.first_moved += u64::from(seen.first_moved);
         self.repaired += u64::from(seen.repaired);
         self.aborted += u64::from(seen.aborted);
@@ -67,6 +71,7 @@ impl Coverage {
         missing.extend(rare(&self.combinations, COMBINATIONS, OF_EACH_COMBINATION));
         missing.extend(rare(&self.late, LATE_MODES, OF_EACH_COMBINATION));
         missing.extend(rare(&self.sinks, SINKS, OF_EACH_COMBINATION));
+        missing.extend(rare(&self.encodings, ENCODINGS.len(), OF_EACH_ENCODING));
         let shares = [
             ("first days moved", self.first_moved, PERCENT_FIRST_MOVED),
             ("repairs that wrote rows", self.repaired, PERCENT_REPAIRED),
@@ -103,6 +108,9 @@ impl fmt::Display for Coverage {
         }
         for (sink, count) in &self.sinks {
             writeln!(f, "  {count:>6}  definitions whose rows go by {sink:?}")?;
+        }
+        for (encoding, count) in &self.encodings {
+            writeln!(f, "  {count:>6}  cases in {encoding}")?;
         }
         let shares =
             [("moved a first day", self.first_moved), ("repaired rows", self.repaired), ("aborted", self.aborted)];

@@ -65,7 +65,7 @@ pub fn typed(value: Option<String>, sql_type: &str) -> String {
 }
 
 pub fn any() -> impl Strategy<Value = NewEvent> {
-    let kind = select(&["sell", "return", "reorder"][..]);
+    let kind = select(&["sell", "rückgabe", "reorder"][..]);
     (
         keys(),
         rarely_null(moment::any()),

@@ -12,6 +12,8 @@ use proptest::sample::select;
 
 #[derive(Debug, Clone)]
 pub struct Form {
+    /// Of the database.
+    pub encoding: &'static str,
     pub keys: Vec<KeyColumn>,
     pub time: TimeType,
     pub season: Season,
@@ -146,7 +148,7 @@ impl Filter {
         match self {
             Filter::None => None,
             Filter::Kept => Some("keep"),
-            Filter::NotReturned => Some("kind <> 'return'"),
+            Filter::NotReturned => Some("kind <> 'rückgabe'"),
             Filter::LargeOrFree => Some("amount >= 10 OR price IS NULL"),
         }
     }
@@ -156,13 +158,13 @@ impl Filter {
         match self {
             Filter::None => true,
             Filter::Kept => event.keep == Some(true),
-            Filter::NotReturned => event.kind.as_deref().is_some_and(|kind| kind != "return"),
+            Filter::NotReturned => event.kind.as_deref().is_some_and(|kind| kind != "rückgabe"),
             Filter::LargeOrFree => event.amount.is_some_and(|amount| amount >= 10) || event.price.is_none(),
         }
     }
 }
 
-pub fn any() -> impl Strategy<Value = Form> {
+pub fn any(encoding: &'static str) -> impl Strategy<Value = Form> {
     let idle = select(&[Idle::Ragged, Idle::Padded, Idle::PaddedExpiring][..]);
     let partition_by = select(&["month", "day", "none"][..]);
     let late = prop_oneof![
@@ -172,23 +174,36 @@ pub fn any() -> impl Strategy<Value = Form> {
     let times = (moment::any_time_type(), moment::any_season(), prop::option::weighted(0.75, 0..5i64));
     let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.5), prop::bool::ANY);
     let sink = prop_oneof![2 => Just(Sink::Bulk), 1 => Just(Sink::InsertForTrigger), 1 => Just(Sink::InsertForDefault)];
-    (key::any_columns(), times, metric::any_metrics(), select(WINDOWS), idle, partition_by, (late, sink), filter, flags)
-        .prop_map(|(keys, (time, season, start), metrics, windows, idle, partition_by, (late, sink), filter, flags)| {
-            Form {
-                keys,
-                time,
-                season,
-                start,
-                metrics,
-                windows,
-                idle,
-                partition_by,
-                late,
-                filter,
-                zone_of_session: flags.0,
-                partitioned_source: flags.1,
-                ordinary_owner: flags.2,
-                sink,
-            }
-        })
+    (
+        key::any_columns(encoding),
+        times,
+        metric::any_metrics(),
+        select(WINDOWS),
+        idle,
+        partition_by,
+        (late, sink),
+        filter,
+        flags,
+    )
+        .prop_map(
+            move |(keys, (time, season, start), metrics, windows, idle, partition_by, (late, sink), filter, flags)| {
+                Form {
+                    encoding,
+                    keys,
+                    time,
+                    season,
+                    start,
+                    metrics,
+                    windows,
+                    idle,
+                    partition_by,
+                    late,
+                    filter,
+                    zone_of_session: flags.0,
+                    partitioned_source: flags.1,
+                    ordinary_owner: flags.2,
+                    sink,
+                }
+            },
+        )
 }

@@ -19,10 +19,22 @@ pub enum KeyType {
 pub struct KeyColumn {
     pub name: &'static str,
     pub kind: KeyType,
+    /// Of the database.
+    encoding: &'static str,
 }
 
-const TYPES: &[KeyType] =
-    &[KeyType::Integer, KeyType::Text, KeyType::Bigint, KeyType::Numeric, KeyType::Date, KeyType::Uuid];
+/// Texts are as likely as all others together.
+const TYPES: &[KeyType] = &[
+    KeyType::Integer,
+    KeyType::Text,
+    KeyType::Text,
+    KeyType::Text,
+    KeyType::Bigint,
+    KeyType::Text,
+    KeyType::Numeric,
+    KeyType::Date,
+    KeyType::Uuid,
+];
 
 const NAMES: &[&str] = &["product_id", "Region", "select", "it's \"so\"", "größe"];
 
@@ -38,13 +50,19 @@ impl KeyColumn {
 
     /// The value with that number in the pool of the type.
     pub fn value(&self, number: Option<usize>) -> String {
-        typed(number.map(|number| literal(self.kind.pool()[number])), self.kind.sql())
+        let value = |number: usize| match self.kind {
+            KeyType::Text => text_pool(self.encoding)[number].to_owned(),
+            kind => literal(kind.pool()[number]),
+        };
+        typed(number.map(value), self.kind.sql())
     }
 
     /// Text that is the same for equal keys.
     pub fn canonical(&self) -> String {
         match self.kind {
             KeyType::Numeric => format!("trim_scale({})::text", self.quoted()),
+            // By its bytes, which need not be letters.
+            KeyType::Text => format!("encode(convert_to({}, getdatabaseencoding()), 'escape')", self.quoted()),
             _ => format!("{}::text", self.quoted()),
         }
     }
@@ -66,7 +84,7 @@ impl KeyType {
         match self {
             KeyType::Integer => ["1", "2", "0", "-7", "2147483647", "-2147483648"],
             KeyType::Bigint => ["1", "2", "0", "-7", "9223372036854775807", "-9223372036854775808"],
-            KeyType::Text => ["a", "", "it's \"quoted\"", "two\nlines\tand\\n", "ünïcode ☃ 𝄞", "NULL,{x}"],
+            KeyType::Text => unreachable!("texts have a pool for each encoding"),
             KeyType::Numeric => ["1.0", "1.00", "1", "-0.50", "100000000000000000000", "NaN"],
             KeyType::Date => ["2024-02-29", "2024-12-31", "0044-03-15 BC", "9999-12-31", "1970-01-01", "infinity"],
             KeyType::Uuid => [
@@ -81,10 +99,26 @@ impl KeyType {
     }
 }
 
-pub fn any_columns() -> impl Strategy<Value = Vec<KeyColumn>> {
+/// Texts as SQL writes them: what an encoding has and others have not, or other bytes for.
+fn text_pool(encoding: &str) -> [&'static str; POOL] {
+    match encoding {
+        "UTF8" => ["'ä'", "''", "'it''s \"quoted\"'", "E'two\nlines\tand\\\\n'", "'ünïcode ☃ 𝄞'", "'NULL,{x}'"],
+        "LATIN1" => ["'ä'", "'\"ÿ\" ß'", "'a'", "'ç,Ç'", "E'\\x80'", "'NULL,{«»}'"],
+        "EUC_JP" => ["'日本'", "'表 ソ'", "'ｶﾅ'", "'{\"é\"}'", "'日'", "'NULL,カ'"],
+        // Bytes that are no letters, letters of several bytes, and half of one; the last two are how some programs write
+        // bytes as letters.
+        "SQL_ASCII" => {
+            ["'ä'", "E'\\xc3'", "E'\\xff\\xfe'", "E'a\\xa4'", "'\u{10ff80}\u{10ffe4}'", "'\u{f780}\u{fffd}'"]
+        }
+        other => unreachable!("no texts for {other}"),
+    }
+}
+
+pub fn any_columns(encoding: &'static str) -> impl Strategy<Value = Vec<KeyColumn>> {
     let names = subsequence(NAMES, 2).prop_shuffle();
-    (names, select(TYPES), prop::option::weighted(0.35, select(TYPES))).prop_map(|(names, first, second)| {
+    (names, select(TYPES), prop::option::weighted(0.35, select(TYPES))).prop_map(move |(names, first, second)| {
         let kinds = [Some(first), second];
-        names.into_iter().zip(kinds).filter_map(|(name, kind)| Some(KeyColumn { name, kind: kind? })).collect()
+        let column = |(name, kind): (_, Option<KeyType>)| Some(KeyColumn { name, kind: kind?, encoding });
+        names.into_iter().zip(kinds).filter_map(column).collect()
     })
 }

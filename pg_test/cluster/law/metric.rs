@@ -40,9 +40,9 @@ const EXPRESSIONS: &[Expression] = &[
                  of_day: |events| whole(amounts(events).max()) },
     Expression { sql: "min(amount)", kind: Kind::Number, rollups: NUMERIC,
                  of_day: |events| whole(amounts(events).min()) },
-    Expression { sql: "sum(amount) FILTER (WHERE kind <> 'return')", kind: Kind::Number, rollups: NUMERIC,
-                 of_day: |events| sum(of_kind(events, |kind| kind != "return").filter_map(|event| event.amount)) },
-    Expression { sql: "sum(CASE kind WHEN 'return' THEN -amount ELSE amount END)", kind: Kind::Number,
+    Expression { sql: "sum(amount) FILTER (WHERE kind <> 'rückgabe')", kind: Kind::Number, rollups: NUMERIC,
+                 of_day: |events| sum(of_kind(events, |kind| kind != "rückgabe").filter_map(|event| event.amount)) },
+    Expression { sql: "sum(CASE kind WHEN 'rückgabe' THEN -amount ELSE amount END)", kind: Kind::Number,
                  rollups: NUMERIC, of_day: |events| sum(events.iter().filter_map(|event| signed_amount(event))) },
     Expression { sql: "coalesce(sum(amount), 0) - count(*)", kind: Kind::Number, rollups: NUMERIC,
                  of_day: |events| Value::integer(amounts(events).sum::<i64>() - events.len() as i64) },
@@ -194,7 +194,7 @@ fn of_kind<'a>(events: &[&'a Event], wanted: fn(&str) -> bool) -> impl Iterator<
 
 /// A CASE with a NULL kind takes the ELSE branch.
 fn signed_amount(event: &Event) -> Option<i64> {
-    let sign = if event.kind.as_deref() == Some("return") { -1 } else { 1 };
+    let sign = if event.kind.as_deref() == Some("rückgabe") { -1 } else { 1 };
     event.amount.map(|amount| sign * amount)
 }
 

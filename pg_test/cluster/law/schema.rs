@@ -27,7 +27,7 @@ impl Schema {
         let (source, target, time_column) = if number.is_multiple_of(2) {
             (format!("{name}.events"), format!("{name}.cumulated"), "at")
         } else {
-            (format!("{name}.\"Events of \"\"it\"\"\""), format!("{name}.\"Cumulated Events\""), "When")
+            (format!("{name}.\"Évents of \"\"it\"\"\""), format!("{name}.\"Cumulated Évents\""), "Übér")
         };
         Schema { name, source, target, time_column }
     }

@@ -149,12 +149,14 @@ impl Source<'_> {
     /// The server itself turns the rows into the lines that are then copied in.
     fn copy(&self, client: &mut Client, columns: &str, values: &str) -> Result<(), String> {
         let told = |error: postgres::Error| format!("{error:?}\nin a COPY of {values}");
+        // In the database's own encoding: not all texts are letters of the client's.
+        let encoding = format!("(ENCODING '{}')", self.form.encoding);
         let mut lines = Vec::new();
-        let mut reader = client.copy_out(&format!("COPY ({values}) TO STDOUT")).map_err(told)?;
+        let mut reader = client.copy_out(&format!("COPY ({values}) TO STDOUT {encoding}")).map_err(told)?;
         reader.read_to_end(&mut lines).map_err(|error| error.to_string())?;
         drop(reader);
         let mut writer =
-            client.copy_in(&format!("COPY {} ({columns}) FROM STDIN", self.schema.source)).map_err(told)?;
+            client.copy_in(&format!("COPY {} ({columns}) FROM STDIN {encoding}", self.schema.source)).map_err(told)?;
         writer.write_all(&lines).map_err(|error| error.to_string())?;
         writer.finish().map(|_| ()).map_err(told)
     }

@@ -3,6 +3,7 @@
 
 mod catch_up;
 mod databases;
+mod encodings;
 mod failures;
 mod faults;
 mod health;

@@ -10,6 +10,7 @@ mod counts;
 mod damage;
 mod drops;
 mod dumps;
+mod encodings;
 mod floods;
 mod hostile;
 mod installs;
