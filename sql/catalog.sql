@@ -32,7 +32,6 @@ CREATE TABLE cumulate.definition (
     target         regclass    PRIMARY KEY,
     source         regclass    NOT NULL,
     daily          regclass    NOT NULL,
-    aggregate      name        NOT NULL,
     time_column    text        NOT NULL,
     keys           text[]      NOT NULL,
     metrics        json        NOT NULL,
@@ -125,7 +124,6 @@ COMMENT ON COLUMN cumulate.definition.id IS 'Number of the definition, which its
 COMMENT ON COLUMN cumulate.definition.target IS 'The cumulative table';
 COMMENT ON COLUMN cumulate.definition.source IS 'The table of events';
 COMMENT ON COLUMN cumulate.definition.daily IS 'The daily table: one row per key per day that has events';
-COMMENT ON COLUMN cumulate.definition.aggregate IS 'Name of the function that aggregates the source: a row per day and key, for a range of days';
 COMMENT ON COLUMN cumulate.definition.time_column IS 'The source''s time column, as it was named when the table was made';
 COMMENT ON COLUMN cumulate.definition.keys IS 'The key columns of daily and cumulative table';
 COMMENT ON COLUMN cumulate.definition.metrics IS 'The metrics as they were typed';

@@ -23,6 +23,8 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_show_wrapper';
 CREATE FUNCTION cumulate_internal.add_metric_fail(run_id bigint, sqlstate text, message text, detail text, hint text) RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'add_metric_fail_wrapper';
 
+CREATE FUNCTION cumulate_internal.defects(target regclass) RETURNS TABLE (what text, how_to_mend text)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'defects_wrapper';
 CREATE FUNCTION cumulate_internal.launcher_pid() RETURNS integer
 LANGUAGE c AS 'MODULE_PATHNAME', 'launcher_pid_wrapper';
 CREATE FUNCTION cumulate_internal.scheduler_problem() RETURNS text
@@ -84,11 +86,12 @@ GRANT EXECUTE ON FUNCTION
     cumulate_internal.add_metric_fail, cumulate_internal.backfill_begin, cumulate_internal.backfill_step,
     cumulate_internal.backfill_fail, cumulate_internal.retention_step,
     -- Who reads cumulate.defects and cumulate.health().
-    cumulate_internal.bounds, cumulate_internal.partitions, cumulate_internal.scheduler_problem
+    cumulate_internal.bounds, cumulate_internal.defects, cumulate_internal.partitions, cumulate_internal.scheduler_problem
 TO PUBLIC;
 
 COMMENT ON SCHEMA cumulate_internal IS 'Functions of pg_cumulate that only the extension itself calls';
 COMMENT ON FUNCTION cumulate_internal.note_late IS 'Trigger function on sources: notes rows of days that are over';
+COMMENT ON FUNCTION cumulate_internal.defects IS 'Used by view cumulate.defects: parts of a table that are gone, changed, or not its owner''s';
 COMMENT ON FUNCTION cumulate_internal.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate_internal.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
 COMMENT ON FUNCTION cumulate_internal.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';

@@ -94,7 +94,7 @@ WHERE r.status = 'running';
 CREATE VIEW cumulate.defects AS
 -- Sources whose late changes are not noted. Partitions that a run has not seen yet get what they lack from it.
 SELECT t.target, pg_catalog.format('trigger %s on %s is %s: late changes are not noted', e.name, s.relid,
-                     CASE WHEN g.oid IS NULL THEN 'missing' ELSE 'disabled' END) AS what,
+                     CASE WHEN g.oid IS NULL THEN 'missing' WHEN NOT g.notes THEN 'another one' ELSE 'disabled' END) AS what,
        pg_catalog.format('SELECT cumulate.alter_table(%L, late => ''none''); SELECT cumulate.alter_table(%1$L, late => ''trigger'');',
                          t.target) AS how_to_mend
 FROM cumulate.tables t
@@ -104,10 +104,16 @@ CROSS JOIN LATERAL (
     SELECT p.relid FROM cumulate_internal.partitions(t.source) p
     WHERE NOT p.isleaf OR p.relid = ANY (d.leaves)) AS s (relid)
 CROSS JOIN LATERAL (
-    SELECT 'cumulate_note_' || event || '_' || d.id AS name
-    FROM pg_catalog.unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS event) AS e
-LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = s.relid AND g.tgname = e.name
-WHERE t.late = 'trigger' AND (g.oid IS NULL OR g.tgenabled <> 'A')
+    SELECT 'cumulate_note_' || event || '_' || d.id AS name, type
+    -- After each row, or after the statement.
+    FROM (VALUES ('insert', 5), ('update', 17), ('delete', 9), ('truncate', 32)) AS events (event, type)) AS e
+LEFT JOIN LATERAL (
+    SELECT g.oid, g.tgenabled,
+           g.tgfoid = 'cumulate_internal.note_late()'::pg_catalog.regprocedure AND g.tgtype = e.type AND g.tgattr = ''
+               AND pg_catalog.encode(g.tgargs, 'hex') = pg_catalog.encode(pg_catalog.textsend(d.id::text), 'hex') || '00' AS notes
+    FROM pg_catalog.pg_trigger g WHERE g.tgrelid = s.relid AND g.tgname = e.name) AS g ON true
+WHERE t.late = 'trigger' AND (g.oid IS NULL OR NOT g.notes OR g.tgenabled <> 'A')
+  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.source)
 UNION ALL
 -- Tables without a valid key.
 SELECT t.target, pg_catalog.format('%s has no valid unique index on its key', k.relid),
@@ -117,7 +123,12 @@ FROM cumulate.tables t
 JOIN cumulate.definition d ON d.target = t.target
 CROSS JOIN LATERAL (VALUES (t.target), (d.daily)) AS k (relid)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
-                  WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL);
+                  WHERE i.indrelid = k.relid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL)
+  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = k.relid)
+UNION ALL
+-- Parts that are gone, changed, or not the owner's.
+SELECT t.target, f.what, f.how_to_mend
+FROM cumulate.tables t CROSS JOIN LATERAL cumulate_internal.defects(t.target) AS f;
 
 CREATE VIEW cumulate.schedules AS
 SELECT t.target, s.schedule, coalesce(s.time_zone, t.time_zone) AS time_zone,
@@ -142,14 +153,10 @@ CREATE FUNCTION cumulate.health(OUT severity text, OUT target text, OUT what tex
 RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    -- Tables whose parts are gone.
-    SELECT 'error', d.target::text, 'its table, daily table, source or aggregate function has been dropped',
-           pg_catalog.format('SELECT cumulate.forget(%s);', d.id)
+    -- Tables that are gone themselves.
+    SELECT 'error', d.target::text, 'the table has been dropped', pg_catalog.format('SELECT cumulate.forget(%s);', d.id)
     FROM cumulate.definition d
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.target)
-       OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.daily)
-       OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.source)
-       OR NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = d.aggregate)
     UNION ALL
     -- Metrics whose adding was killed.
     SELECT 'warning', t.target::text, pg_catalog.format('metric %s was not added completely: its columns are empty', m.name),

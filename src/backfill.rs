@@ -1,13 +1,14 @@
 //! Backfill: many days, a batch at a time, each committed by the procedure that calls.
 
 use crate::catalog::runs::{self, Cause, Run};
-use crate::catalog::{Definition, Late, State, ledger, notes};
+use crate::catalog::{Definition, Late, State, ledger, notes, registry};
 use crate::close::{self, Again, Over};
 use crate::daily;
 use crate::error::{Error, Failure};
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
+use crate::pg::table;
 use crate::repair::Changes;
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
@@ -93,10 +94,10 @@ fn say_figures(table: &str, days: i32, rows: i64, seconds: f64) {
 /// Ends a run of the caller's own process with its error, and says where it stopped.
 pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
-    let definition = Definition::owned(run.target)?;
+    registry::check_owned(run.target)?;
     runs::fail(id, &failure);
     let (next, total) = (run.from.plus(run.days_done), run.to.since(run.from) + 1);
-    notice!("{}: stopped at {next}; {}/{total} days are closed and stay", definition.target.label(), run.days_done);
+    notice!("{}: stopped at {next}; {}/{total} days are closed and stay", table::label(run.target), run.days_done);
     Ok(())
 }
 

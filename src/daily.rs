@@ -108,10 +108,10 @@ fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     format!(
         "SELECT 0 AS \"?kind\", {SNAPSHOT_DATE} - DATE '2000-01-01' AS \"?day\", {}, {}
-         FROM {}(DATE '{from}', DATE '{to}')",
+         FROM {}",
         definition.key_list(""),
         metrics.join(", "),
-        definition.aggregate
+        definition.aggregated(from, to)
     )
 }
 
@@ -303,8 +303,8 @@ pub fn first_day(definition: &Definition, today: Day) -> Result<Option<Day>, Err
     check_row_security(definition.source, definition.target.owner)?;
     let keyed: Vec<String> = definition.keys.iter().map(|key| format!("{} IS NOT NULL", ident(&key.name))).collect();
     let first = Statement::new(&format!(
-        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {}(DATE '0001-01-01', DATE '{today}') WHERE {}",
-        definition.aggregate,
+        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {} WHERE {}",
+        definition.aggregated(Day::FIRST, today),
         keyed.join(" AND ")
     ))
     .first(|row| row.get(0))

@@ -45,10 +45,10 @@ fn fill_daily(definition: &Definition, start: Day) {
     let columns = definition.daily_columns();
     for column in columns.iter().filter(|column| *column != NUM_EVENTS).map(|column| ident(column)) {
         Statement::new(&format!(
-            "UPDATE {} AS t SET {column} = s.{column} FROM {}(DATE '{from}', DATE '{newest}') AS s
+            "UPDATE {} AS t SET {column} = s.{column} FROM {} AS s
              WHERE t.{SNAPSHOT_DATE} = s.{SNAPSHOT_DATE} AND {} AND s.{column} IS NOT NULL",
             definition.daily.sql(),
-            definition.aggregate,
+            definition.aggregated(from, newest),
             keys.join(" AND ")
         ))
         .run();

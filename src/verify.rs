@@ -82,7 +82,7 @@ impl Query<'_> {
         let expired = if definition.expire_idle { "HAVING bool_or(\"?has_events\")" } else { "" };
         format!(
             "WITH e AS MATERIALIZED (
-                 SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, {metrics} FROM {aggregate}(DATE '{live}', DATE '{last}')
+                 SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, {metrics} FROM {aggregated}
                  WHERE {keyed}
                  UNION ALL
                  SELECT {SNAPSHOT_DATE}, {keys}, {metrics} FROM {daily}
@@ -104,12 +104,11 @@ impl Query<'_> {
              WHERE NOT c.agree
              ORDER BY coalesce(x.\"?day\", s.\"?day\"), {ordered}",
             metrics = metrics.join(", "),
-            aggregate = definition.aggregate,
+            aggregated = definition.aggregated(definition.first_live_day(self.start), self.last),
             start = self.start,
             // Source rows of frozen days may be gone; their daily rows stand for them.
             live = definition.first_live_day(self.start),
             daily = definition.daily.sql(),
-            last = self.last,
             keyed = keyed.join(" AND "),
             k_keys = definition.key_list("k."),
             cells = self.cells(),

@@ -88,7 +88,7 @@ SELECT cumulate.apply_late('named') AS changed, differences('named');
 -- Keys that cannot be arrays, functions that are not ours, events of the future.
 CREATE TABLE odd (k int[], d date);
 SELECT make('oddc', 'odd');
-CREATE FUNCTION takenc_rows(date, date) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION takenc_rows(date, date, regclass) RETURNS int LANGUAGE sql AS 'SELECT 1';
 SELECT make('takenc', 's1');
 CREATE TABLE later (k int, d date);
 INSERT INTO later VALUES (1, '2999-01-01');

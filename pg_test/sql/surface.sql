@@ -88,6 +88,7 @@ INSERT INTO guard VALUES
     ('health', 'reads', 'with the reader''s rights, through views'),
     ('plan', 'reads', 'with the reader''s rights, through views'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
+    ('defects', 'reads', 'what is wrong with a table that the reader may read'),
     ('partitions', 'reads', 'the catalog, which everybody may read'),
     ('bounds', 'reads', 'the catalog, which everybody may read'),
     ('leaves', 'nobody', 'called by the extension''s own statements'),

@@ -1,7 +1,7 @@
 //! Schedules, and what is done with the scheduler by hand.
 
 use super::given;
-use crate::catalog::{Definition, schedules};
+use crate::catalog::{Definition, registry, schedules};
 use crate::definition::validate;
 use crate::error::Error;
 use crate::guc;
@@ -146,6 +146,9 @@ fn wake() {
     scheduler::wake_at_commit();
 }
 
+/// Also one that is incomplete.
 fn owned(target: Option<Regclass>) -> Result<Definition, Error> {
-    Definition::owned(given("target", target)?.0)
+    let target = given("target", target)?.0;
+    registry::check_owned(target)?;
+    Definition::known(target)
 }

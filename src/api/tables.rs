@@ -9,6 +9,7 @@ use crate::pg::border::cross;
 use crate::pg::expression::within_key_limit;
 use crate::pg::function::{IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
+use crate::pg::table;
 use crate::{retention, verify};
 use pgrx::prelude::*;
 
@@ -61,8 +62,7 @@ fn create_table(
 fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false")) {
     cross(|| {
         let keep_data = given("keep_data", keep_data)?;
-        definition::drop(&owned(target)?, keep_data);
-        Ok(())
+        Ok(definition::drop(given("target", target)?.0, keep_data)?)
     })
 }
 
@@ -87,7 +87,7 @@ fn alter_table(
 #[pg_extern(stable)]
 fn definition(target: Option<Regclass>) -> Text {
     cross(|| {
-        let definition = Definition::find(given("target", target)?.0)?;
+        let definition = Definition::known(given("target", target)?.0)?;
         Ok(Text(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition))))
     })
 }
@@ -185,6 +185,17 @@ fn verify(
             )
         });
         Ok(TableIterator::new(rows))
+    })
+}
+
+/// What is wrong with the parts of a table that the caller may read.
+#[pg_extern(sql = false)]
+fn defects(target: Option<Regclass>) -> TableIterator<'static, (name!(what, Text), name!(how_to_mend, Text))> {
+    cross(|| {
+        let target = given("target", target)?.0;
+        let readable = table::may_read(table::current_role(), target);
+        let defects = if readable { Definition::defects(target) } else { Vec::new() };
+        Ok(TableIterator::new(defects.into_iter().map(|defect| (Text(defect.reason), Text(defect.remedy)))))
     })
 }
 

@@ -1,9 +1,11 @@
 //! Definitions of cumulative tables.
 
 use super::choices::{Late, PartitionBy};
+use super::parts::{self, Aggregate, Defect, Lack, Wanted};
 use super::registry;
 use crate::error::Error;
-use crate::pg::identity::{self, as_extension};
+use crate::pg::body::Body;
+use crate::pg::identity::as_extension;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Column, Table};
 use crate::pg::value::Layout;
@@ -11,6 +13,7 @@ use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm};
 use crate::rules::window::{Rollup, Shape};
 use pgrx::pg_sys::{self, Oid};
+use std::fmt::Display;
 
 /// A key column: the same name and type in daily and cumulative table.
 #[derive(Clone, Debug)]
@@ -75,9 +78,8 @@ pub struct Definition {
     pub target: Table,
     pub source: Oid,
     pub daily: Table,
-    /// The aggregate function, written as SQL calls it.
-    pub aggregate: String,
-    pub aggregate_oid: Oid,
+    /// The aggregate function, or why there is none to call.
+    pub aggregate: Result<Aggregate, Lack>,
     pub time_column: String,
     pub keys: Vec<Key>,
     /// The metrics as they were typed.
@@ -100,18 +102,45 @@ pub struct Definition {
 impl Definition {
     /// The definition of a cumulative table that the caller owns.
     pub fn owned(target: Oid) -> Result<Self, Error> {
-        let definition = Self::find(target)?;
-        if identity::acts_for(definition.target.owner) {
-            return Ok(definition);
-        }
-        let owner = table::role_name(definition.target.owner);
-        Err(Error::NotOwner { table: definition.target.sql(), owner })
+        registry::check_owned(target)?;
+        Self::find(target)
     }
 
+    /// The definition of a table whose parts are all there, as they were made, and its owner's.
     pub fn find(target: Oid) -> Result<Self, Error> {
-        let unknown = || Error::NotACumulativeTable { name: table::label(target) };
-        let id = registry::number_of(target).ok_or_else(unknown)?;
-        let target = Table::find(target).ok_or_else(unknown)?;
+        let definition = Self::known(target)?;
+        let incomplete =
+            |Defect { reason, remedy }: Defect| Error::Incomplete { table: definition.target.sql(), reason, remedy };
+        match &definition.aggregate {
+            Err(Lack::Gone) => Err(Error::Broken { table: definition.target.sql(), id: definition.id }),
+            Err(Lack::Unfit(defect)) => Err(incomplete(defect.clone())),
+            Ok(_) => match parts::given_away(&definition).into_iter().next() {
+                Some(defect) => Err(incomplete(defect)),
+                None => Ok(definition),
+            },
+        }
+    }
+
+    /// Everything that keeps a table from being found, none when nothing does.
+    pub fn defects(target: Oid) -> Vec<Defect> {
+        let definition = match Self::known(target) {
+            Ok(definition) => definition,
+            Err(error) => return vec![error.into()],
+        };
+        let mut defects = match &definition.aggregate {
+            Err(Lack::Gone) => {
+                vec![Error::Broken { table: definition.target.sql(), id: definition.id }.into()]
+            }
+            Err(Lack::Unfit(defect)) => vec![defect.clone()],
+            Ok(_) => Vec::new(),
+        };
+        defects.extend(parts::given_away(&definition));
+        defects
+    }
+
+    /// The definition of a table of which nothing will be called.
+    pub fn known(target: Oid) -> Result<Self, Error> {
+        let (id, target) = registry::registered(target)?;
         let broken = || Error::Broken { table: target.sql(), id };
         let row = as_extension(|| read(target.oid)).ok_or_else(broken)?;
         let daily = Table::find(row.daily).ok_or_else(broken)?;
@@ -128,11 +157,12 @@ impl Definition {
             .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
             .collect::<Result<Vec<_>, _>>()?;
         check_types(&target, &daily, &keys, &metrics, &row.windows)?;
+        let wanted = Wanted { target: &target, source: row.source, daily: &daily, keys: &keys, forms: &forms };
+        let aggregate = wanted.find();
         Ok(Definition {
             id: row.id,
             source: row.source,
-            aggregate: row.aggregate,
-            aggregate_oid: row.aggregate_oid,
+            aggregate,
             time_column: row.time_column,
             windows: row.windows.iter().map(|window| *window as usize).collect(),
             start: row.start.map(Day::stored),
@@ -151,6 +181,18 @@ impl Definition {
             forms,
             metrics,
         })
+    }
+
+    /// SQL: the source aggregated, a row per day and key. All arguments are given, so that no other function of that
+    /// name is meant.
+    pub fn aggregated(&self, from: impl Display, to: impl Display) -> String {
+        let name = self.aggregate.as_ref().map_or("", |aggregate| aggregate.name.as_str());
+        format!("{name}(DATE '{from}', DATE '{to}', {}::pg_catalog.regclass)", self.target.oid.to_u32())
+    }
+
+    /// What the aggregate function selects.
+    pub fn body(&self) -> Option<Body> {
+        self.aggregate.as_ref().ok().and_then(|aggregate| Body::of(aggregate.oid, self.source))
     }
 
     /// Days in an array.
@@ -208,14 +250,12 @@ impl Definition {
 
     /// Takes the lock under which days are closed and the definition changes, until the transaction ends.
     pub fn lock(&self) {
-        let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
-        identity::lock_definition(catalog, self.target.oid);
+        registry::lock(self.target.oid);
     }
 
     /// Takes that lock if nobody has it; whether nobody had.
     pub fn try_lock(&self) -> bool {
-        let catalog = Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid);
-        identity::try_lock_definition(catalog, self.target.oid)
+        registry::try_lock(self.target.oid)
     }
 }
 
@@ -311,10 +351,8 @@ fn missing(table: &Table, reason: &str) -> Error {
 /// A row of cumulate.definition, as stored.
 struct Stored {
     id: i64,
-    aggregate_oid: Oid,
     source: Oid,
     daily: Oid,
-    aggregate: String,
     time_column: String,
     keys: Vec<String>,
     metrics: String,
@@ -333,52 +371,31 @@ struct Stored {
 
 fn read(target: Oid) -> Option<Stored> {
     Statement::new(
-        "SELECT source::oid, daily::oid,
-                pg_catalog.format('%I.%I', a.nspname, aggregate),
-                time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01', time_zone, filter, shape,
-                expire_idle, late, lookback, partition_by, retention::text, frozen_through - DATE '2000-01-01',
-                id, a.oid
-         FROM cumulate.definition d
-         -- By name: the numbers of functions do not outlive pg_upgrade. The one over this source, in the table's schema
-         -- unless one of them has been moved.
-         CROSS JOIN LATERAL (
-             SELECT p.oid, n.nspname
-             FROM pg_catalog.pg_proc p
-             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-             JOIN pg_catalog.pg_class t ON t.oid = d.target
-             CROSS JOIN LATERAL (
-                 SELECT EXISTS (SELECT FROM pg_catalog.pg_depend s
-                                WHERE s.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND s.objid = p.oid
-                                  AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                                  AND s.refobjid = d.source) AS source,
-                        p.pronamespace = t.relnamespace AS schema) AS same
-             WHERE p.proname = d.aggregate AND p.proargtypes = '1082 1082'::pg_catalog.oidvector
-               AND (same.source OR same.schema)
-             ORDER BY same.source AND same.schema DESC, same.source DESC, p.oid LIMIT 1) AS a
-         WHERE target = $1",
+        "SELECT source::oid, daily::oid, time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01',
+                time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention::text,
+                frozen_through - DATE '2000-01-01', id
+         FROM cumulate.definition WHERE target = $1",
     )
     .bind(target)
     .first(|row| {
         Some(Stored {
             source: row.get(0)?,
             daily: row.get(1)?,
-            aggregate: row.get(2)?,
-            time_column: row.get(3)?,
-            keys: row.get(4)?,
-            metrics: row.get(5)?,
-            windows: row.get(6)?,
-            start: row.get(7),
-            time_zone: row.get(8)?,
-            filter: row.get(9),
-            shape: row.get(10)?,
-            expire_idle: row.get(11)?,
-            late: row.get(12)?,
-            lookback: row.get(13)?,
-            partition_by: row.get(14)?,
-            retention: row.get(15),
-            frozen_through: row.get(16),
-            id: row.get(17)?,
-            aggregate_oid: row.get(18)?,
+            time_column: row.get(2)?,
+            keys: row.get(3)?,
+            metrics: row.get(4)?,
+            windows: row.get(5)?,
+            start: row.get(6),
+            time_zone: row.get(7)?,
+            filter: row.get(8),
+            shape: row.get(9)?,
+            expire_idle: row.get(10)?,
+            late: row.get(11)?,
+            lookback: row.get(12)?,
+            partition_by: row.get(13)?,
+            retention: row.get(14),
+            frozen_through: row.get(15),
+            id: row.get(16)?,
         })
     })
     .flatten()

@@ -4,6 +4,7 @@ mod choices;
 pub mod definition;
 pub mod ledger;
 pub mod notes;
+pub mod parts;
 pub mod registry;
 pub mod runs;
 pub mod schedules;

@@ -122,7 +122,7 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
         let mut writer = BulkWriter::open(table.oid, TableState::InUse);
         for (target, days) in pending {
             // A key that cannot be written as text now becomes its whole day.
-            let definition = Definition::find(*target).ok();
+            let definition = Definition::known(*target).ok();
             for (day, noted) in days {
                 let mut add = |key: Option<Vec<ServerText>>| {
                     let row = [

@@ -1,8 +1,10 @@
 //! Definitions entered, changed and forgotten.
 
 use super::{Late, PartitionBy};
-use crate::pg::identity::as_extension;
+use crate::error::Error;
+use crate::pg::identity::{self, as_extension};
 use crate::pg::spi::Statement;
+use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
 use crate::rules::window::Shape;
 use pgrx::pg_sys::Oid;
@@ -12,7 +14,6 @@ pub struct NewDefinition<'a> {
     pub target: Oid,
     pub source: Oid,
     pub daily: Oid,
-    pub aggregate: &'a str,
     pub time_column: &'a str,
     pub keys: Vec<String>,
     /// As json.
@@ -31,16 +32,15 @@ pub struct NewDefinition<'a> {
 pub fn register(new: NewDefinition) -> i64 {
     as_extension(|| {
         Statement::new(
-            "INSERT INTO cumulate.definition (target, source, daily, aggregate, time_column, keys, metrics, windows,
+            "INSERT INTO cumulate.definition (target, source, daily, time_column, keys, metrics, windows,
                  start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
-             VALUES ($1, $2, $3, $4::name, $5, $6, $7::json, $8, DATE '2000-01-01' + $9, $10, $11, $12, $13, $14, $15, $16,
-                     $17::interval)
+             VALUES ($1, $2, $3, $4, $5, $6::json, $7, DATE '2000-01-01' + $8, $9, $10, $11, $12, $13, $14, $15,
+                     $16::interval)
              RETURNING id",
         )
         .bind(new.target)
         .bind(new.source)
         .bind(new.daily)
-        .bind(new.aggregate)
         .bind(new.time_column)
         .bind(new.keys)
         .bind(new.metrics)
@@ -137,13 +137,14 @@ pub fn record_leaves(target: Oid, leaves: &[(Oid, Oid)]) {
 pub struct Parts {
     pub target: Oid,
     pub source: Oid,
+    pub daily: Oid,
 }
 
 pub fn parts(id: i64) -> Option<Parts> {
     as_extension(|| {
-        Statement::new("SELECT target::oid, source::oid FROM cumulate.definition WHERE id = $1")
+        Statement::new("SELECT target::oid, source::oid, daily::oid FROM cumulate.definition WHERE id = $1")
             .bind(id)
-            .first(|row| Some(Parts { target: row.get(0)?, source: row.get(1)? }))
+            .first(|row| Some(Parts { target: row.get(0)?, source: row.get(1)?, daily: row.get(2)? }))
             .flatten()
     })
 }
@@ -163,6 +164,16 @@ pub fn number_of(target: Oid) -> Option<i64> {
     as_extension(|| {
         Statement::new("SELECT id FROM cumulate.definition WHERE target = $1")
             .bind(target)
+            .first(|row| row.get(0))
+            .flatten()
+    })
+}
+
+/// The cumulative table that a table is part of.
+pub fn part_of(table: Oid) -> Option<Oid> {
+    as_extension(|| {
+        Statement::new("SELECT target::oid FROM cumulate.definition WHERE target = $1 OR daily = $1")
+            .bind(table)
             .first(|row| row.get(0))
             .flatten()
     })
@@ -204,4 +215,34 @@ pub fn change_metrics(target: Oid, metrics: &str) {
             .bind(metrics)
             .run()
     });
+}
+
+/// Takes the lock of a definition, which may lack parts.
+pub fn lock(target: Oid) {
+    identity::lock_definition(definitions(), target);
+}
+
+/// As `lock`, but without waiting; whether it was free.
+pub fn try_lock(target: Oid) -> bool {
+    identity::try_lock_definition(definitions(), target)
+}
+
+fn definitions() -> Oid {
+    Table::named("cumulate", "definition").map_or(Oid::INVALID, |table| table.oid)
+}
+
+/// The number of a cumulative table's definition, and the table.
+pub fn registered(target: Oid) -> Result<(i64, Table), Error> {
+    let unknown = || Error::NotACumulativeTable { name: table::label(target) };
+    let id = number_of(target).ok_or_else(unknown)?;
+    Ok((id, Table::find(target).ok_or_else(unknown)?))
+}
+
+/// Refuses a caller that may not act for the owner of a cumulative table.
+pub fn check_owned(target: Oid) -> Result<(), Error> {
+    let (_, target) = registered(target)?;
+    if identity::acts_for(target.owner) {
+        return Ok(());
+    }
+    Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) })
 }

@@ -7,6 +7,7 @@ use super::blueprint::{NewColumn, PlannedMetric, metrics_error};
 use super::describe::{self, SourceNames};
 use super::{objects, validate};
 use crate::catalog::definition::daily_column;
+use crate::catalog::parts::ARGUMENTS;
 use crate::catalog::registry::{self, Adding};
 use crate::catalog::runs::{self, Cause};
 use crate::catalog::{Definition, ledger};
@@ -14,7 +15,6 @@ use crate::close;
 use crate::error::{Error, Failure};
 use crate::guc;
 use crate::metric_history;
-use crate::pg::body::Body;
 use crate::pg::expression;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
@@ -82,7 +82,8 @@ pub fn fill(id: i64) -> Result<i64, Error> {
 /// Ends a run with its error and takes the empty columns away again.
 pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
-    let definition = Definition::owned(run.target)?;
+    registry::check_owned(run.target)?;
+    let definition = Definition::known(run.target)?;
     runs::fail(id, &failure);
     as_owner(definition.target.owner, || {
         definition.lock();
@@ -131,7 +132,7 @@ fn copy_comment(from: &Table, to: &Table, column: &str) {
 /// Checks the metric by the names that the source's columns have today.
 fn plan(definition: &Definition, form: MetricForm, search_path: &str) -> Result<PlannedMetric, Error> {
     let source = validate::source(definition.source, definition.target.owner, definition.late)?;
-    let names = SourceNames::of(definition, Body::of(definition.aggregate_oid).as_ref());
+    let names = SourceNames::of(definition, definition.body().as_ref());
     let columns = source.columns();
     let keys: Vec<_> = columns.into_iter().filter(|column| names.keys.contains(&column.name)).collect();
     identity::with_search_path(search_path, || validate::metric(&source, &keys, form))
@@ -228,8 +229,8 @@ fn history(definition: &Definition) -> (Day, Day) {
 
 /// Makes the aggregate function anew, with the expressions that it has and one more.
 fn replace_aggregate(definition: &Definition, metric: PlannedMetric, search_path: &str) {
-    let Some(source) = Table::find(definition.source) else { return };
-    let body = Body::of(definition.aggregate_oid);
+    let (Some(source), Ok(old)) = (Table::find(definition.source), &definition.aggregate) else { return };
+    let body = definition.body();
     let names = SourceNames::of(definition, body.as_ref());
     let columns = definition.target.columns();
     let type_of = |name: &str| columns.iter().find(|column| column.name == name).map(|column| column.type_sql());
@@ -249,7 +250,8 @@ fn replace_aggregate(definition: &Definition, metric: PlannedMetric, search_path
         type_sql: metric.element,
     };
     let aggregate = Aggregate {
-        name: definition.aggregate.clone(),
+        name: old.name.clone(),
+        target: definition.target.sql(),
         source: &source,
         time_column: &names.time,
         time_type: names.time_type,
@@ -258,12 +260,12 @@ fn replace_aggregate(definition: &Definition, metric: PlannedMetric, search_path
         keys: keys.collect(),
         metrics: known.chain(std::iter::once(new)).collect(),
     };
-    let grantees = grantees(definition.aggregate_oid);
-    run(&format!("DROP FUNCTION {}(date, date)", definition.aggregate));
+    let grantees = grantees(old.oid);
+    run(&format!("DROP FUNCTION {}{ARGUMENTS}", old.name));
     // Every name outside of these two schemas is written with its own.
     aggregate.make("pg_catalog, pg_temp");
     if let Some(grantees) = grantees {
-        let function = format!("FUNCTION {}(date, date)", definition.aggregate);
+        let function = format!("FUNCTION {}{ARGUMENTS}", old.name);
         run(&format!("REVOKE ALL ON {function} FROM PUBLIC"));
         grantees.iter().for_each(|role| run(&format!("GRANT EXECUTE ON {function} TO {role}")));
     }

@@ -2,6 +2,7 @@
 
 use super::blueprint::TimeType;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
+use crate::catalog::parts::ARGUMENTS;
 use crate::pg::identity::with_search_path;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal};
@@ -10,6 +11,8 @@ use crate::pg::table::{Table, ident, literal};
 pub struct Aggregate<'a> {
     /// Its name as SQL writes it.
     pub name: String,
+    /// The cumulative table, as SQL writes its name.
+    pub target: String,
     pub source: &'a Table,
     pub time_column: &'a str,
     pub time_type: TimeType,
@@ -39,14 +42,14 @@ impl Aggregate<'_> {
         let create = self.sql();
         with_search_path(search_path, || run(&create));
         let name = &self.name;
-        run(&format!("ALTER FUNCTION {name}(date, date) DEPENDS ON EXTENSION pg_cumulate"));
+        run(&format!("ALTER FUNCTION {name}{ARGUMENTS} DEPENDS ON EXTENSION pg_cumulate"));
         let comment = format!("Aggregates {} from one day to another: a row per day and key", self.source.label());
-        run(&format!("COMMENT ON FUNCTION {name}(date, date) IS {}", literal(&comment)));
+        run(&format!("COMMENT ON FUNCTION {name}{ARGUMENTS} IS {}", literal(&comment)));
     }
 
     fn sql(&self) -> String {
         let (day, range) = self.day_and_range();
-        let mut columns = vec![format!("{SNAPSHOT_DATE} date")];
+        let mut columns = vec![format!("{SNAPSHOT_DATE} pg_catalog.date")];
         let mut values = vec![day];
         for key in &self.keys {
             columns.push(format!("{} {}", ident(&key.name), key.type_sql));
@@ -59,12 +62,14 @@ impl Aggregate<'_> {
             values.push(format!("(\n{}\n)::{}", metric.expression, metric.type_sql));
         }
         let positions: Vec<String> = (1..=self.keys.len() + 1).map(|position| position.to_string()).collect();
-        let (from_day, to_day) = (self.unlike("from_day"), self.unlike("to_day"));
+        let [from_day, to_day, of] = ["from_day", "to_day", "target"].map(|name| self.unlike(name));
         let filter = self.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
         format!(
-            "CREATE FUNCTION {}({from_day} date, {to_day} date) RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC
-             SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
+            "CREATE FUNCTION {}({from_day} pg_catalog.date, {to_day} pg_catalog.date,
+                                {of} pg_catalog.regclass DEFAULT {}::pg_catalog.regclass)
+             RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
             self.name,
+            literal(&self.target),
             columns.join(", "),
             values.join(", "),
             self.source.sql(),

@@ -6,7 +6,6 @@ use crate::catalog::registry::{self, Settings};
 use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
 use crate::late::triggers;
-use crate::pg::body::Body;
 use crate::pg::identity::as_owner;
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
@@ -75,7 +74,7 @@ fn change_triggers(definition: &Definition, late: Late) {
 }
 
 fn make_triggers(definition: &Definition, source: &Table) {
-    let number = Body::of(definition.aggregate_oid).and_then(|body| body.column_number(0));
+    let number = definition.body().and_then(|body| body.column_number(0));
     let columns = source.columns();
     let Some(time) = columns.iter().find(|column| Some(column.number) == number) else { return };
     triggers::make(&triggers::Plan {

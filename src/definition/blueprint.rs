@@ -202,12 +202,11 @@ impl Blueprint {
     }
 
     /// The row of the catalog.
-    pub fn entry<'a>(&'a self, made: &Made, aggregate: &'a str) -> NewDefinition<'a> {
+    pub fn entry(&self, made: &Made) -> NewDefinition<'_> {
         NewDefinition {
             target: made.target,
             source: self.source.oid,
             daily: made.daily,
-            aggregate,
             time_column: &self.time_column,
             keys: self.keys.iter().map(|key| key.name.clone()).collect(),
             metrics: metrics::write(&self.forms()),
@@ -248,6 +247,7 @@ impl Blueprint {
         };
         Aggregate {
             name,
+            target: self.sql(),
             source: &self.source,
             time_column: &self.time_column,
             time_type: self.time_type,

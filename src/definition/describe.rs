@@ -40,7 +40,7 @@ pub fn filter(definition: &Definition, body: Option<&Body>, time_type: TimeType)
 
 /// The create_table call.
 pub fn describe(definition: &Definition) -> String {
-    let body = Body::of(definition.aggregate_oid);
+    let body = definition.body();
     let source = table::Table::find(definition.source);
     let names = SourceNames::of(definition, body.as_ref());
     let keys: Vec<String> = names.keys.iter().map(|name| literal(name)).collect();

@@ -56,7 +56,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     as_owner(owner, || {
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
         let made = objects::make(&blueprint)?;
-        let id = registry::register(blueprint.entry(&made, &blueprint.aggregate_name()));
+        let id = registry::register(blueprint.entry(&made));
         schedules::enter(made.target, schedule.as_deref());
         scheduler::wake_at_commit();
         if blueprint.late == Late::Trigger {
@@ -90,15 +90,19 @@ pub fn forget(id: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets a cumulative table, and drops it unless its data shall stay.
-pub fn drop(definition: &Definition, keep_data: bool) {
-    definition.lock();
-    as_owner(definition.target.owner, || {
-        if let Some(source) = Table::find(definition.source) {
-            triggers::drop(definition.id, &source);
-        }
-    });
+/// Forgets a cumulative table of the caller's, and drops it unless its data shall stay. What is wrong with the parts of
+/// an incomplete one does not matter any more.
+pub fn drop(target: Oid, keep_data: bool) -> Result<(), Error> {
+    registry::check_owned(target)?;
+    let (id, target) = registry::registered(target)?;
+    let broken = || Error::Broken { table: target.sql(), id };
+    let parts = registry::parts(id).ok_or_else(broken)?;
+    let source = Table::find(parts.source).ok_or_else(broken)?;
+    let daily = Table::find(parts.daily).ok_or_else(broken)?;
+    registry::lock(target.oid);
+    as_owner(target.owner, || triggers::drop(id, &source));
     // Dropping triggers waits for those who write to the source: what they have noted goes, too.
-    registry::forget(definition.target.oid);
-    as_owner(definition.target.owner, || objects::drop(definition, keep_data));
+    registry::forget(target.oid);
+    as_owner(target.owner, || objects::drop(&target, &daily, keep_data));
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use super::blueprint::{Blueprint, NewColumn};
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::parts::{self, ARGUMENTS};
 use crate::catalog::{Definition, PartitionBy, registry};
 use crate::error::Error;
 use crate::pg::spi::Statement;
@@ -84,6 +85,15 @@ fn fits(blueprint: &Blueprint, existing: &Table, columns: &[NewColumn], partitio
     if existing.owner != blueprint.owner {
         return refuse(format!("it belongs to role \"{}\"", table::role_name(existing.owner)));
     }
+    // What one repair has brought up to date, the other's would find as it should be.
+    if let Some(other) = registry::part_of(existing.oid) {
+        return refuse(format!("it is a part of the cumulative table {}", table::label(other)));
+    }
+    // Its owner could have code of its own run when rows come there.
+    if let Some(strange) = parts::strange_tables(existing.oid, blueprint.owner).first() {
+        let owner = table::role_name(strange.owner);
+        return refuse(format!("its partition {} belongs to role \"{owner}\"", strange.sql()));
+    }
     let present = existing.columns();
     for column in columns {
         let Some(found) = present.iter().find(|found| found.name == column.name) else {
@@ -128,42 +138,27 @@ fn has_unique_index(table: Oid, mut columns: Vec<String>) -> bool {
 fn make_aggregate(blueprint: &Blueprint) -> Result<(), Error> {
     let name = blueprint.aggregate_name();
     let sql = qualified(&blueprint.schema, &name);
-    if let Some(existing) = aggregate_oid(blueprint) {
-        if !is_left_over(existing) {
+    if let Some(existing) = function_of_that_name(blueprint) {
+        if !parts::is_left_over(existing, blueprint.owner) {
             let name = format!("{}.{name}", blueprint.schema);
             return Err(Error::NameTaken { name, kind: "a function".to_owned() });
         }
-        run(&format!("DROP FUNCTION {sql}(date, date)"));
+        run(&format!("DROP FUNCTION {sql}{ARGUMENTS}"));
     }
     blueprint.aggregate(sql).make(&blueprint.search_path);
     Ok(())
 }
 
-fn aggregate_oid(blueprint: &Blueprint) -> Option<Oid> {
+fn function_of_that_name(blueprint: &Blueprint) -> Option<Oid> {
     Statement::new(
         "SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
          WHERE n.nspname::text = $1 AND p.proname::text = $2
-           AND p.proargtypes = '1082 1082'::pg_catalog.oidvector",
+           AND p.proargtypes = '1082 1082 2205'::pg_catalog.oidvector",
     )
     .bind(blueprint.schema.as_str())
     .bind(blueprint.aggregate_name())
     .first(|row| row.get(0))
     .flatten()
-}
-
-/// Whether a function was made by us for a table that is not defined any more.
-fn is_left_over(function: Oid) -> bool {
-    Statement::new(
-        "SELECT FROM pg_catalog.pg_depend x
-         JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
-         WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = $1 AND x.deptype = 'x'
-           AND NOT EXISTS (SELECT FROM cumulate.definition f
-                           JOIN pg_catalog.pg_class t ON t.oid = f.target
-                           JOIN pg_catalog.pg_proc p ON p.oid = $1 AND p.pronamespace = t.relnamespace
-                           WHERE f.aggregate = p.proname)",
-    )
-    .bind(function)
-    .exists()
 }
 
 fn has_rows(table: &str) -> bool {
@@ -210,35 +205,37 @@ pub fn comment_columns(relation: &str, columns: &[NewColumn]) {
 }
 
 /// Drops what create_table made, and wrappers that are of no use without the extension; with `keep_data` only these.
-pub fn drop(definition: &Definition, keep_data: bool) {
-    for function in wrappers(definition.target.oid) {
-        run(&format!("DROP FUNCTION {function}"));
+pub fn drop(target: &Table, daily: &Table, keep_data: bool) {
+    for function in wrappers(target) {
+        run(&format!("DROP ROUTINE {function}"));
     }
-    run(&format!("DROP FUNCTION {}(date, date)", definition.aggregate));
+    for function in parts::own_functions(target) {
+        run(&format!("DROP FUNCTION {}{ARGUMENTS}", function.name));
+    }
     if keep_data {
         return;
     }
-    if let Some(latest) = latest_view(definition.target.oid) {
+    if let Some(latest) = latest_view(target.oid) {
         run(&format!("DROP VIEW {}", latest.sql()));
     }
-    run(&format!("DROP TABLE {}", definition.target.sql()));
-    run(&format!("DROP TABLE {}", definition.daily.sql()));
+    run(&format!("DROP TABLE {}", target.sql()));
+    run(&format!("DROP TABLE {}", daily.sql()));
 }
 
-/// Functions over the table that are marked as depending on the extension, but for aggregates of other tables over it.
-fn wrappers(target: Oid) -> Vec<String> {
+/// Functions of the owner over the table that are marked as depending on the extension, but for aggregate functions.
+fn wrappers(target: &Table) -> Vec<String> {
     Statement::new(
         "SELECT DISTINCT d.objid::pg_catalog.regprocedure::text
          FROM pg_catalog.pg_depend d
          JOIN pg_catalog.pg_depend x ON x.classid = d.classid AND x.objid = d.objid AND x.deptype = 'x'
          JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid AND e.extname = 'pg_cumulate'
+         JOIN pg_catalog.pg_proc p ON p.oid = d.objid AND p.proowner = $2
+             AND p.proargtypes <> '1082 1082 2205'::pg_catalog.oidvector
          WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'n'
-           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1
-           AND NOT EXISTS (SELECT FROM cumulate.definition f
-                           JOIN pg_catalog.pg_proc p ON p.oid = d.objid AND p.proname = f.aggregate
-                           WHERE f.source = $1)",
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1",
     )
-    .bind(target)
+    .bind(target.oid)
+    .bind(target.owner)
     .map(|row| row.get(0).unwrap_or_default())
 }
 

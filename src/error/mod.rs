@@ -217,6 +217,11 @@ pub enum Error {
         table: String,
         id: i64,
     },
+    Incomplete {
+        table: String,
+        reason: String,
+        remedy: String,
+    },
     StillThere {
         table: String,
     },

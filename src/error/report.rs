@@ -330,6 +330,12 @@ impl Error {
                 "Its source, its daily table or its aggregate function is gone; its rows are still there.".to_owned(),
                 format!("SELECT cumulate.forget({id});"),
             ),
+            Incomplete { table, reason, remedy } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("{table} is incomplete"),
+                format!("{}.", sentence(&reason)),
+                remedy,
+            ),
             StillThere { table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("{table} has all its parts"),

@@ -3,7 +3,6 @@
 //! whole transaction ends: a note too many is harmless, a note too few is not.
 
 use crate::catalog::{Definition, notes, registry};
-use crate::pg::body::Body;
 use crate::pg::encoding::ServerText;
 use crate::pg::table::{Column, Table};
 use crate::pg::transaction::{self, Moment, SubEnd};
@@ -191,13 +190,13 @@ fn look_up(id: i64, table: Oid) -> Option<Watch> {
     if table != parts.source && !super::triggers::is_partition_of(table, parts.source) {
         return None;
     }
-    let places = Definition::find(parts.target).ok().and_then(|definition| find_places(&definition, table));
+    let places = Definition::known(parts.target).ok().and_then(|definition| find_places(&definition, table));
     Some(Watch { target: parts.target, places })
 }
 
 fn find_places(definition: &Definition, table: Oid) -> Option<Places> {
     let source = Table::find(definition.source)?;
-    let body = Body::of(definition.aggregate_oid)?;
+    let body = definition.body()?;
     let source_columns = source.columns();
     let columns = Table::find(table)?.columns();
     // A partition may have its columns in another order than its parent.
@@ -216,7 +215,7 @@ fn find_places(definition: &Definition, table: Oid) -> Option<Places> {
 
 /// The name that the source's time column has today.
 pub fn time_column(definition: &Definition) -> Option<String> {
-    let number = Body::of(definition.aggregate_oid)?.column_number(0)?;
+    let number = definition.body()?.column_number(0)?;
     let source = Table::find(definition.source)?;
     source.columns().into_iter().find(|column| column.number == number).map(|column| column.name)
 }

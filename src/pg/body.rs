@@ -5,14 +5,14 @@ use super::version;
 use pgrx::PgList;
 use pgrx::pg_sys::{self, Oid};
 
-/// The query of a `BEGIN ATOMIC` function of one SELECT over one table.
+/// The query of a `BEGIN ATOMIC` function: one SELECT that groups the rows of one table.
 pub struct Body {
     query: *mut pg_sys::Query,
 }
 
 impl Body {
-    /// The body of a function; None when there is none of this form.
-    pub fn of(function: Oid) -> Option<Self> {
+    /// The body of a function over a table; None when there is none of this form.
+    pub fn of(function: Oid, table: Oid) -> Option<Self> {
         // SAFETY: the cache entry is released after its text has been copied; the tree lives in the current context.
         unsafe {
             let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
@@ -31,12 +31,16 @@ impl Body {
             let mut node = pg_sys::stringToNode(text).cast::<pg_sys::Node>();
             pg_sys::pfree(text.cast());
             while !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_List {
-                node = PgList::<pg_sys::Node>::from_pg(node.cast()).get_ptr(0)?;
+                let list = PgList::<pg_sys::Node>::from_pg(node.cast());
+                node = list.get_ptr(0).filter(|_| list.len() == 1)?;
             }
             if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_Query {
                 return None;
             }
             let query: *mut pg_sys::Query = node.cast();
+            if !groups_rows_of(query, table) {
+                return None;
+            }
             version::select_columns_themselves(query);
             Some(Body { query })
         }
@@ -106,6 +110,35 @@ impl Body {
     fn deparse(&self, expression: *mut pg_sys::Node) -> String {
         // SAFETY: the query was read above, and selects from one table.
         unsafe { deparse(self.query, expression) }
+    }
+}
+
+/// Whether a query does nothing but group the rows of a table.
+///
+/// # Safety
+/// An analysed query.
+unsafe fn groups_rows_of(query: *mut pg_sys::Query, table: Oid) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
+        let from = PgList::<pg_sys::Node>::from_pg((*(*query).jointree).fromlist);
+        let is_table = |entry: *mut pg_sys::RangeTblEntry| {
+            (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && (*entry).relid == table
+        };
+        (*query).commandType == pg_sys::CmdType::CMD_SELECT
+            && tables.len() == 1 + version::entries_for_groups(query)
+            && from.len() == 1
+            && tables.get_ptr(0).is_some_and(is_table)
+            && (*query).hasAggs
+            && !(*query).groupClause.is_null()
+            && !(*query).hasSubLinks
+            && !(*query).hasWindowFuncs
+            && !(*query).hasTargetSRFs
+            && (*query).groupingSets.is_null()
+            && (*query).havingQual.is_null()
+            && (*query).distinctClause.is_null()
+            && (*query).limitCount.is_null()
+            && (*query).limitOffset.is_null()
     }
 }
 

@@ -94,6 +94,20 @@ pub unsafe fn select_columns_themselves(query: *mut pg_sys::Query) {
     }
 }
 
+/// How many range table entries of a query are no relations but what it groups by, since 18.
+///
+/// # Safety
+/// An analysed query.
+pub unsafe fn entries_for_groups(query: *mut pg_sys::Query) -> usize {
+    #[cfg(not(feature = "pg18"))]
+    let _ = query;
+    #[cfg(not(feature = "pg18"))]
+    return 0;
+    #[cfg(feature = "pg18")]
+    // SAFETY: by contract.
+    return usize::from(unsafe { (*query).hasGroupRTE });
+}
+
 /// A column's description by its number, from 1.
 ///
 /// # Safety

@@ -112,7 +112,7 @@ impl Call {
             "forget" => {
                 self.end = End::RollsBack;
                 self.first = format!(
-                    "DO $$ BEGIN EXECUTE format('DROP FUNCTION %I_rows(date, date) CASCADE', (SELECT relname FROM pg_class WHERE oid = {target}::regclass)); END $$; "
+                    "DO $$ BEGIN EXECUTE format('DROP FUNCTION %I_rows(date, date, regclass) CASCADE', (SELECT relname FROM pg_class WHERE oid = {target}::regclass)); END $$; "
                 );
             }
             "freeze" => {

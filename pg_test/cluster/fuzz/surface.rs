@@ -46,7 +46,7 @@ pub fn functions(client: &mut Client) -> Vec<Function> {
                 (SELECT string_agg(coalesce(p.proargnames[a.number], '') || ':' || format_type(a.type, NULL), ';' ORDER BY a.number)
                    FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, number))
            FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-          WHERE n.nspname IN ('cumulate', 'cumulate_internal', 'sales') AND has_function_privilege('public', p.oid, 'EXECUTE') OR p.oid = '{MAIN}.counts_rows(date, date)'::regprocedure
+          WHERE n.nspname IN ('cumulate', 'cumulate_internal', 'sales') AND has_function_privilege('public', p.oid, 'EXECUTE') OR p.oid = '{MAIN}.counts_rows(date, date, regclass)'::regprocedure
           ORDER BY n.nspname, p.oid::regprocedure::text COLLATE \"C\""
     ));
     rows.iter().map(|row| function(row)).collect()

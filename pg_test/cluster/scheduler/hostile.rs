@@ -45,7 +45,7 @@ fn a_table_advances_whose_owner_may_not_log_in_or_is_dropped() {
     let mut scene = Plan { clock: Some(("nologin", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
     scene.client.run(
         "CREATE ROLE clerk NOLOGIN; GRANT CREATE ON SCHEMA public TO clerk; ALTER TABLE source OWNER TO clerk; ALTER TABLE counts OWNER TO clerk;
-         ALTER TABLE counts_daily OWNER TO clerk",
+         ALTER TABLE counts_daily OWNER TO clerk; ALTER FUNCTION counts_rows OWNER TO clerk",
     );
     scene.fill("2024-12-02", "2024-12-09");
     scene.wait_until_closed("2024-12-09");
@@ -105,4 +105,42 @@ fn row_security_that_binds_the_owner_pauses_the_table_with_what_to_do() {
     });
     assert_eq!(owner.lines("SELECT DISTINCT key FROM counts ORDER BY 1"), ["a", "b"]);
     assert_eq!(owner.lines("SELECT * FROM cumulate.verify('counts')"), [""; 0]);
+}
+
+#[test]
+fn the_scheduler_calls_no_function_of_a_stranger_and_leaves_a_table_alone_until_its_parts_are_its_owners() {
+    let mut scene = Plan { clock: Some(("planted", "2024-12-10 12:00:00")), ..Plan::default() }.stage();
+    scene.client.run(
+        "CREATE ROLE mallory LOGIN; CREATE SCHEMA reports; GRANT CREATE, USAGE ON SCHEMA reports, public TO mallory;
+         GRANT SELECT ON source TO mallory; ALTER TABLE counts SET SCHEMA reports; ALTER DATABASE stage SET search_path = reports, public",
+    );
+    scene.reconnect();
+    let mut mallory = scene.cluster.connect_as("stage", "mallory");
+    mallory.run(
+        "CREATE TABLE public.seen (role name); GRANT ALL ON public.seen TO PUBLIC;
+         CREATE FUNCTION public.spy(bigint) RETURNS bigint LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO public.seen VALUES (current_user); RETURN $1 * 1000; END $$",
+    );
+    let made: String = scene.client.value("SELECT pg_get_functiondef('public.counts_rows'::regproc)");
+    mallory.run(&made.replace("public.counts_rows", "reports.counts_rows").replace("count(*)", "public.spy(count(*))"));
+    mallory.run("ALTER FUNCTION reports.counts_rows DEPENDS ON EXTENSION pg_cumulate");
+    scene.fill("2024-12-02", "2024-12-05");
+    scene.wait_until_closed("2024-12-05");
+    scene.check();
+    // Her own is one by its mark and form, and would be called if the table had it alone.
+    scene.client.run("ALTER FUNCTION public.counts_rows OWNER TO mallory");
+    scene.fill("2024-12-06", "2024-12-09");
+    scene.wait_for("the table to be incomplete", "SELECT state = 'incomplete' FROM cumulate.schedules");
+    scene.set_clock("2024-12-11 12:00:00");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(
+        scene.client.value::<i64>("SELECT count(*) FROM cumulate.days WHERE day > '2024-12-09' AND state = 'closed'"),
+        0
+    );
+    assert_eq!(scene.client.value::<i64>("SELECT count(*) FROM cumulate.runs WHERE status = 'failed'"), 0);
+    assert_eq!(scene.client.lines("SELECT role FROM public.seen"), [""; 0]);
+    scene.client.run("ALTER FUNCTION public.counts_rows OWNER TO postgres");
+    scene.wait_until_closed("2024-12-10");
+    scene.check();
+    assert_eq!(scene.client.lines("SELECT role FROM public.seen"), [""; 0]);
 }

@@ -90,18 +90,6 @@ const DEFINITIONS: &[Place] = &[
                        '{\"events\": {\"value\": \"count(*)\", \"type\": \"trapped\", \"rollup\": \"last\", \"zero\": 3}}',
                        windows => '{3}', start_date => '2024-12-01', time_zone => 'UTC')",
     },
-    Place {
-        name: "an aggregate function of the owner's in place of ours",
-        commands: "SELECT cumulate.create_table('counts', 'source', 'at', '{key}', '{\"events\": \"count(*)\"}',
-                       windows => '{3}', start_date => '2024-12-01', time_zone => 'UTC');
-                   CREATE OR REPLACE FUNCTION counts_rows(from_day date, to_day date)
-                   RETURNS TABLE (snapshot_date date, key text, num_events bigint, events bigint)
-                   LANGUAGE plpgsql VOLATILE AS $$ BEGIN
-                       PERFORM public.trap('');
-                       RETURN QUERY SELECT s.at, s.key, count(*), count(*) FROM public.source AS s
-                                     WHERE s.at BETWEEN from_day AND to_day GROUP BY 1, 2;
-                   END $$",
-    },
 ];
 
 /// What the trap tries, and what it may come to when it hides its failure.

@@ -17,6 +17,7 @@ mod installs;
 mod keys;
 mod metrics;
 mod partitions;
+mod parts;
 mod programs;
 mod reads;
 mod reruns;
