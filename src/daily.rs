@@ -107,12 +107,17 @@ const FIRST_KEY: usize = 2;
 fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     format!(
-        "SELECT 0 AS \"?kind\", {SNAPSHOT_DATE} - DATE '2000-01-01' AS \"?day\", {}, {}
+        "SELECT 0, {SNAPSHOT_DATE} - DATE '2000-01-01', {}, {}
          FROM {}",
         definition.key_list(""),
         metrics.join(", "),
         definition.aggregated(from, to)
     )
+}
+
+/// By place: any name may be that of a key, too.
+fn day_and_keys(definition: &Definition) -> String {
+    format!("2, {}", definition.key_places(FIRST_KEY))
 }
 
 fn row_day(row: &Row) -> Day {
@@ -130,7 +135,7 @@ fn is_keyed(definition: &Definition, row: &Row) -> bool {
 /// Fills days that have no daily rows.
 fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Result<(), Error> {
     let mut writer = Filler::open(definition);
-    let sql = format!("{} ORDER BY \"?day\", {}", aggregate_sql(definition, from, to), definition.key_list(""));
+    let sql = format!("{} ORDER BY {}", aggregate_sql(definition, from, to), day_and_keys(definition));
     let mut ticker = Ticker::default();
     Statement::new(&sql).serial_if(writer.inserter.needs_serial_query()).each(|row| {
         ticker.tick();
@@ -193,10 +198,11 @@ fn compare(
     };
     let sql = format!(
         "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
-         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY \"?day\", {keys}",
+         WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY {}",
         aggregate_sql(definition, from, to),
         metrics.join(", "),
-        definition.daily.sql()
+        definition.daily.sql(),
+        day_and_keys(definition)
     );
     let params = only.unwrap_or_default().iter();
     let statement = params.fold(Statement::new(&sql), |statement, param| statement.bind_param(*param));

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::late::leaves;
 use crate::pg::message::notice;
 use crate::pg::spi::Statement;
-use crate::pg::table::{ident, literal, type_sql};
+use crate::pg::table::{equality_operator, ident, literal, type_sql};
 use crate::pg::value::{Image, Layout};
 use crate::rules::calendar::Day;
 use crate::rules::window::{Rollup, Shape};
@@ -36,7 +36,7 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
     daily::check_row_security(definition.source, definition.target.owner)?;
     let numbers: Vec<i32> = days.iter().map(|day| day.number()).collect();
     let json = Layout::of(pg_sys::JSONBOID);
-    let found = Statement::new(&Query { definition, start, last }.sql()).bind(numbers).map(|row| Difference {
+    let found = Statement::new(&Query::new(definition, start, last).sql()).bind(numbers).map(|row| Difference {
         day: Day::stored(row.get(0).unwrap_or_default()),
         key: row.datum(1).map(|key| Image::of(json, key)),
         column: row.get(2).unwrap_or_default(),
@@ -65,44 +65,74 @@ struct Query<'a> {
     definition: &'a Definition,
     start: Day,
     last: Day,
+    names: Names,
 }
 
-impl Query<'_> {
+/// What the query calls columns of its own; keys may have any name.
+struct Names {
+    day: String,
+    days_ago: String,
+    first: String,
+    present: String,
+    has_events: String,
+    metrics: Vec<String>,
+}
+
+impl Names {
+    fn of(definition: &Definition) -> Self {
+        let metrics = 0..definition.metrics.len();
+        Names {
+            day: definition.alias("?day"),
+            days_ago: definition.alias("?days_ago"),
+            first: definition.alias("?first"),
+            present: definition.alias("?present"),
+            has_events: definition.alias("?has_events"),
+            metrics: metrics.map(|index| definition.alias(&format!("?metric{index}"))).collect(),
+        }
+    }
+}
+
+impl<'a> Query<'a> {
+    fn new(definition: &'a Definition, start: Day, last: Day) -> Self {
+        Query { definition, start, last, names: Names::of(definition) }
+    }
+
     fn sql(&self) -> String {
         let definition = self.definition;
+        let Names { day, days_ago, first, present, has_events, .. } = &self.names;
         let keys = definition.key_list("");
         let names: Vec<String> = definition.keys.iter().map(|key| ident(&key.name)).collect();
         let keyed: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
         let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
         let window = definition.window();
         let length = match definition.shape {
-            Shape::Ragged => format!("least({window}, d.\"?day\" - k.\"?first\" + 1)"),
+            Shape::Ragged => format!("least({window}, d.{day} - k.{first} + 1)"),
             Shape::Padded => window.to_string(),
         };
-        let expired = if definition.expire_idle { "HAVING bool_or(\"?has_events\")" } else { "" };
+        let expired = if definition.expire_idle { format!("HAVING bool_or({has_events})") } else { String::new() };
         format!(
             "WITH e AS MATERIALIZED (
-                 SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, {metrics} FROM {aggregated}
+                 SELECT {SNAPSHOT_DATE} AS {day}, {keys}, {metrics} FROM {aggregated}
                  WHERE {keyed}
                  UNION ALL
                  SELECT {SNAPSHOT_DATE}, {keys}, {metrics} FROM {daily}
                  WHERE {SNAPSHOT_DATE} >= DATE '{start}' AND {SNAPSHOT_DATE} < DATE '{live}'),
-             k AS (SELECT {keys}, min(\"?day\") AS \"?first\" FROM e GROUP BY {keys}),
-             d AS (SELECT DATE '2000-01-01' + number AS \"?day\" FROM pg_catalog.unnest($1) AS number),
+             k AS (SELECT {keys}, min({day}) AS {first} FROM e GROUP BY {keys}),
+             d AS (SELECT DATE '2000-01-01' + number AS {day} FROM pg_catalog.unnest($1) AS number),
              cells AS (
-                 SELECT d.\"?day\", {k_keys}, \"?i\", e.\"?day\" IS NOT NULL AS \"?has_events\", {cells}
-                 FROM d JOIN k ON k.\"?first\" <= d.\"?day\"
-                 CROSS JOIN LATERAL pg_catalog.generate_series(0, {length} - 1) AS \"?i\"
-                 LEFT JOIN e ON e.\"?day\" = d.\"?day\" - \"?i\" AND {e_is_k}),
-             x AS (SELECT \"?day\", {keys}, true AS \"?present\", {expected} FROM cells GROUP BY \"?day\", {keys} {expired}),
-             s AS (SELECT {SNAPSHOT_DATE} AS \"?day\", {keys}, true AS \"?present\", {values} FROM {target}
-                   WHERE {SNAPSHOT_DATE} IN (SELECT \"?day\" FROM d))
-             SELECT coalesce(x.\"?day\", s.\"?day\") - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
+                 SELECT d.{day}, {k_keys}, {days_ago}, e.{day} IS NOT NULL AS {has_events}, {cells}
+                 FROM d JOIN k ON k.{first} <= d.{day}
+                 CROSS JOIN LATERAL pg_catalog.generate_series(0, {length} - 1) AS {days_ago}
+                 LEFT JOIN e ON e.{day} = d.{day} - {days_ago} AND {e_is_k}),
+             x AS (SELECT {day}, {keys}, true AS {present}, {expected} FROM cells GROUP BY {day}, {keys} {expired}),
+             s AS (SELECT {SNAPSHOT_DATE} AS {day}, {keys}, true AS {present}, {values} FROM {target}
+                   WHERE {SNAPSHOT_DATE} IN (SELECT {day} FROM d))
+             SELECT coalesce(x.{day}, s.{day}) - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
                     c.name, c.stored, c.expected
-             FROM x FULL JOIN s ON x.\"?day\" = s.\"?day\" AND {x_is_s}
+             FROM x FULL JOIN s ON x.{day} = s.{day} AND {x_is_s}
              CROSS JOIN LATERAL (VALUES {comparisons}) AS c (name, stored, expected, agree)
              WHERE NOT c.agree
-             ORDER BY coalesce(x.\"?day\", s.\"?day\"), {ordered}",
+             ORDER BY coalesce(x.{day}, s.{day}), {ordered}",
             metrics = metrics.join(", "),
             aggregated = definition.aggregated(definition.first_live_day(self.start), self.last),
             start = self.start,
@@ -133,17 +163,18 @@ impl Query<'_> {
         keys.join(" AND ")
     }
 
-    fn metrics(&self) -> impl Iterator<Item = (usize, &Metric)> {
-        self.definition.metrics.iter().enumerate()
+    /// The metrics, each with the name of its value of one day.
+    fn metrics(&self) -> impl Iterator<Item = (&String, &Metric)> {
+        self.names.metrics.iter().zip(&self.definition.metrics)
     }
 
     /// Each metric's value of one day, or its zero.
     fn cells(&self) -> String {
-        let cell = |(index, metric): (usize, &Metric)| {
+        let cell = |(name_of_value, metric): (&String, &Metric)| {
             let column = ident(&metric.daily_column);
             let name = type_sql(metric.element.oid, metric.modifier);
             let zero = metric.zero.as_ref().map_or("NULL".to_owned(), |zero| literal(zero));
-            format!("coalesce(e.{column}, {zero}::{name}) AS \"?m{index}\"")
+            format!("coalesce(e.{column}, {zero}::{name}) AS {name_of_value}")
         };
         self.metrics().map(cell).collect::<Vec<_>>().join(", ")
     }
@@ -151,13 +182,12 @@ impl Query<'_> {
     /// Arrays and totals from the cells.
     fn expected(&self) -> String {
         let mut columns = Vec::new();
-        for (index, metric) in self.metrics() {
-            columns.push(format!(
-                "pg_catalog.array_agg(\"?m{index}\" ORDER BY \"?i\") AS {}",
-                ident(&metric.array_column())
-            ));
+        let days_ago = &self.names.days_ago;
+        for (value, metric) in self.metrics() {
+            let array = ident(&metric.array_column());
+            columns.push(format!("pg_catalog.array_agg({value} ORDER BY {days_ago}) AS {array}"));
             for window in self.definition.windows.iter().filter(|_| metric.rollup != Rollup::None) {
-                let total = total_sql(metric, index, *window);
+                let total = total_sql(metric, value, days_ago, *window);
                 columns.push(format!("{total} AS {}", ident(&metric.total_column(*window))));
             }
         }
@@ -166,8 +196,9 @@ impl Query<'_> {
 
     /// One row a column: name, stored, expected, and whether they agree; first whether the row is there at all.
     fn comparisons(&self) -> String {
-        let shown = |alias: &str| format!("CASE WHEN {alias}.\"?present\" THEN 'present' ELSE 'missing' END");
-        let both = "coalesce(x.\"?present\" AND s.\"?present\", false)";
+        let present = &self.names.present;
+        let shown = |alias: &str| format!("CASE WHEN {alias}.{present} THEN 'present' ELSE 'missing' END");
+        let both = format!("coalesce(x.{present} AND s.{present}, false)");
         let mut rows = vec![format!("('(row)', {}, {}, {both})", shown("s"), shown("x"))];
         let columns = self.definition.target.columns();
         for name in self.definition.value_columns() {
@@ -180,7 +211,7 @@ impl Query<'_> {
             });
             let agree = agreement_sql(oid, of_real, &format!("s.{quoted}"), &format!("x.{quoted}"));
             rows.push(format!(
-                "({}, s.{quoted}::text, x.{quoted}::text, x.\"?present\" IS NULL OR s.\"?present\" IS NULL OR {agree})",
+                "({}, s.{quoted}::text, x.{quoted}::text, x.{present} IS NULL OR s.{present} IS NULL OR {agree})",
                 literal(&name)
             ));
         }
@@ -188,19 +219,18 @@ impl Query<'_> {
     }
 }
 
-fn total_sql(metric: &Metric, index: usize, window: usize) -> String {
-    let within = format!("FILTER (WHERE \"?i\" < {window})");
+fn total_sql(metric: &Metric, value: &str, days_ago: &str, window: usize) -> String {
+    let within = format!("FILTER (WHERE {days_ago} < {window})");
     // PostgreSQL sums real in real; totals of real are double precision.
     let wide = if metric.element.oid == pg_sys::FLOAT4OID { "::float8" } else { "" };
     match metric.rollup {
-        Rollup::Sum => format!("sum(\"?m{index}\"{wide}) {within}"),
-        Rollup::Max => format!("max(\"?m{index}\") {within}"),
-        Rollup::Min => format!("min(\"?m{index}\") {within}"),
-        Rollup::Avg => format!("avg(\"?m{index}\") {within}"),
+        Rollup::Sum => format!("sum({value}{wide}) {within}"),
+        Rollup::Max => format!("max({value}) {within}"),
+        Rollup::Min => format!("min({value}) {within}"),
+        Rollup::Avg => format!("avg({value}) {within}"),
         Rollup::Last | Rollup::None => {
-            format!(
-                "(pg_catalog.array_agg(\"?m{index}\" ORDER BY \"?i\") FILTER (WHERE \"?i\" < {window} AND \"?m{index}\" IS NOT NULL))[1]"
-            )
+            let known = format!("FILTER (WHERE {days_ago} < {window} AND {value} IS NOT NULL)");
+            format!("(pg_catalog.array_agg({value} ORDER BY {days_ago}) {known})[1]")
         }
     }
 }
@@ -226,6 +256,10 @@ fn agreement_sql(oid: pg_sys::Oid, of_real: bool, left: &str, right: &str) -> St
                                   WHERE NOT {elements}))"
             )
         }
-        _ => format!("{left}::text IS NOT DISTINCT FROM {right}::text"),
+        // Equal values may be written differently, as 2.2 and 2.20; some types have no equality.
+        _ => match equality_operator(oid) {
+            Some(equal) => format!("coalesce({left} {equal} {right}, {left} IS NULL AND {right} IS NULL)"),
+            None => format!("{left}::text IS NOT DISTINCT FROM {right}::text"),
+        },
     }
 }

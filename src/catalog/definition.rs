@@ -206,6 +206,20 @@ impl Definition {
         names.join(", ")
     }
 
+    /// A name for statements of our own, quoted, that no column of the tables has.
+    pub fn alias(&self, name: &str) -> String {
+        let keys = self.keys.iter().map(|key| key.name.clone());
+        let taken: Vec<String> = keys.chain(self.daily_columns()).chain(self.value_columns()).collect();
+        let mut names = std::iter::successors(Some(name.to_owned()), |name| Some(format!("{name}_")));
+        table::ident(&names.find(|name| !taken.contains(name)).unwrap_or_default())
+    }
+
+    /// The places of the key columns among those that a query selects, as ORDER BY names them; `before` come before them.
+    pub fn key_places(&self, before: usize) -> String {
+        let places: Vec<String> = (1..=self.keys.len()).map(|place| (before + place).to_string()).collect();
+        places.join(", ")
+    }
+
     /// The daily table's columns beside day and keys.
     pub fn daily_columns(&self) -> Vec<String> {
         std::iter::once(NUM_EVENTS.to_owned()).chain(self.forms.iter().map(daily_column)).collect()
@@ -265,7 +279,7 @@ impl Key {
             name: column.name.clone(),
             layout: Layout::of(column.type_oid),
             collation: column.collation,
-            equality: table::equality_operator(column.type_oid),
+            equality: table::equality_operator(column.type_oid).unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned()),
         }
     }
 

@@ -150,11 +150,12 @@ impl<'a> Keys<'a> {
         let metrics: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.daily_column)).collect();
         Statement::new(&format!(
             "SELECT {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
-             WHERE {SNAPSHOT_DATE} BETWEEN DATE '{}' AND DATE '{}' ORDER BY {SNAPSHOT_DATE}, {keys}",
+             WHERE {SNAPSHOT_DATE} BETWEEN DATE '{}' AND DATE '{}' ORDER BY {SNAPSHOT_DATE}, {}",
             metrics.join(", "),
             self.definition.daily.sql(),
             passage.read_from,
-            passage.last
+            passage.last,
+            self.definition.key_places(1)
         ))
     }
 

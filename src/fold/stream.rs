@@ -115,7 +115,8 @@ impl<'a> Reading<'a> {
 
     /// All rows, those of a key together.
     pub fn statement(&self) -> (Statement, Columns) {
-        let order = self.definition.key_list("");
+        // By place: any name may be that of a key, too.
+        let order = self.definition.key_places(FIRST_KEY);
         let branches = self.branches();
         let sql = if branches.len() == 1 {
             format!("{} ORDER BY {order}", branches[0])
@@ -172,7 +173,7 @@ impl<'a> Reading<'a> {
         // The day is the last column of a row: where it is known, those before it need not be taken apart.
         let day =
             if first == last { first.number().to_string() } else { format!("t.{SNAPSHOT_DATE} - DATE '2000-01-01'") };
-        format!("SELECT {kind} AS \"?kind\", {day} AS \"?day\", {keys}, {values}, {metrics} {from}")
+        format!("SELECT {kind}, {day}, {keys}, {values}, {metrics} {from}")
     }
 
     fn nulls(&self, types: impl Iterator<Item = String>) -> String {

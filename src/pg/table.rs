@@ -248,18 +248,18 @@ pub fn may_read(role: Oid, table: Oid) -> bool {
     unsafe { pg_sys::pg_class_aclcheck(table, role, pg_sys::ACL_SELECT.into()) == pg_sys::AclResult::ACLCHECK_OK }
 }
 
-/// The equality of a type's default btree order, as `OPERATOR(schema.name)`.
-pub fn equality_operator(oid: Oid) -> String {
+/// The equality of a type, by which its values are ordered or hashed, as `OPERATOR(schema.name)`; of arrays, if their
+/// elements have one.
+pub fn equality_operator(oid: Oid) -> Option<String> {
     // SAFETY: the type cache entry lives as long as the backend.
     let operator = unsafe { (*pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr };
-    let name = Statement::new(
+    Statement::new(
         "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) FROM pg_catalog.pg_operator o
          JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1",
     )
     .bind(operator)
     .first(|row| row.get::<String>(0))
-    .flatten();
-    name.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
+    .flatten()
 }
 
 /// Raises PostgreSQL's error when the current role may not INSERT into a table.

@@ -16,6 +16,7 @@ mod hostile;
 mod installs;
 mod keys;
 mod metrics;
+mod names;
 mod partitions;
 mod parts;
 mod programs;

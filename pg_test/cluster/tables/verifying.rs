@@ -1,6 +1,6 @@
 //! verify finds what is wrong, names it, and finds nothing else.
 
-use crate::counts::{Counts, Form, day};
+use crate::counts::{Counts, Form, cluster, day};
 use pg_cumulate_tests::Ask;
 
 fn closed_counts() -> Counts {
@@ -57,3 +57,41 @@ fn days_with_waiting_changes_are_left_out() {
     let days = counts.client.lines("SELECT DISTINCT snapshot_date FROM cumulate.verify('counts') ORDER BY 1");
     assert_eq!(days, ["2024-12-01", "2024-12-02"]);
 }
+
+#[test]
+fn values_that_are_equal_are_no_difference_however_they_are_written() {
+    let database = cluster().database_with_extension();
+    let mut client = database.connect();
+    // Equal numbers of another scale, times and texts of another form; and values of a type that has no equality.
+    let metrics = [
+        ("numeric", "'2.2', '2.2000', '2.20'", "max(value)", "max"),
+        ("numeric", "'2.2', '2.2000', '2.20'", "min(value)", "min"),
+        ("interval", "'1 day', '24 hours', '1 day 00:00'", "max(value)", "max"),
+        ("text COLLATE loose", "'a', 'A', 'á'", "max(value)", "max"),
+        ("jsonb", "'1.0', '1', '1.00'", "(array_agg(value ORDER BY id DESC))[1]", "last"),
+        ("json", "'[1]', '[2]', '[3]'", "(array_agg(value ORDER BY id DESC))[1]", "last"),
+        ("point", "'1,2', '3,4', '5,6'", "(array_agg(value ORDER BY id DESC))[1]", "last"),
+    ];
+    for (number, (kind, values, metric, rollup)) in metrics.into_iter().enumerate() {
+        // A server without ICU has no such collation.
+        if kind.contains("loose") && client.attempt(LOOSE).is_err() {
+            continue;
+        }
+        client.run(&format!(
+            "CREATE TABLE source_{number} (id bigint GENERATED ALWAYS AS IDENTITY, key text, at date, value {kind});
+             INSERT INTO source_{number} (key, at, value)
+                 SELECT 'k', DATE '2024-12-01' + n::integer, v::{plain} FROM unnest(ARRAY[{values}]) WITH ORDINALITY AS u (v, n);
+             SELECT cumulate.create_table('table_{number}', 'source_{number}', 'at', '{{key}}',
+                 '{{\"m\": {{\"value\": \"{metric}\", \"rollup\": \"{rollup}\"}}}}', windows => '{{7,3}}', start_date => '2024-12-01', time_zone => 'UTC');
+             SELECT cumulate.cumulate_range('table_{number}', '2024-12-01', '2024-12-08')",
+            plain = kind.split(' ').next().expect("a type"),
+        ));
+        let verify = format!("SELECT * FROM cumulate.verify('table_{number}')");
+        assert_eq!(client.lines(&verify), Vec::<String>::new(), "{kind} {metric}");
+        client.run(&format!("UPDATE table_{number} SET m_array[1] = m_array[3] WHERE snapshot_date = '2024-12-05'"));
+        let differs = client.lines(&verify);
+        assert_eq!(differs.len(), 1, "{kind}: {differs:?}");
+    }
+}
+
+const LOOSE: &str = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)";
