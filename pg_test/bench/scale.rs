@@ -17,6 +17,7 @@ pub struct Scale {
     pub late_days: i64,
     pub arrays: i64,
     pub ingested: i64,
+    /// Where arrays are longer than a year's, the keys are fewer: the elements count.
     pub growth_keys: &'static [i64],
     pub growth_days: &'static [i64],
     pub growth_windows: &'static [i64],
@@ -39,7 +40,7 @@ impl Scale {
         ingested: 1_000_000,
         growth_keys: &[10_000, 31_623, 100_000, 316_228, 1_000_000],
         growth_days: &[1, 7, 30, 90, 180, 366],
-        growth_windows: &[7, 28, 90],
+        growth_windows: &[7, 90, 365, 3660],
         growth_rounds: 3,
     };
 
@@ -58,7 +59,7 @@ impl Scale {
         ingested: 100_000,
         growth_keys: &[3_000, 30_000],
         growth_days: &[1, 30, 180],
-        growth_windows: &[7, 90],
+        growth_windows: &[7, 90, 365, 3660],
         growth_rounds: 2,
     };
 }

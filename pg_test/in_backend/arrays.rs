@@ -50,6 +50,42 @@ pub fn text_arrays_survive_a_round_trip() {
     assert_eq!(crate::pg::value::to_text(pg_sys::TEXTARRAYOID, written).text(), source);
 }
 
+pub fn elements_of_every_width_and_alignment_survive_a_round_trip() {
+    let arrays = [
+        ("boolean", "{t,NULL,f}"),
+        ("\"char\"", "{a,NULL,z}"),
+        ("smallint", "{-1,NULL,32767}"),
+        ("date", "{2024-12-01,NULL,infinity}"),
+        ("bigint", "{-9223372036854775808,NULL,1}"),
+        ("name", "{one,NULL,two}"),
+        ("macaddr", "{08:00:2b:01:02:03,NULL,08:00:2b:01:02:04}"),
+        ("numeric", "{1.50,NULL,NaN,-123456789012345678901234567890}"),
+        ("interval", "{\"1 mon\",NULL,-02:00:00}"),
+        ("numrange", "{\"[1.5,2)\",NULL,empty}"),
+    ];
+    for (name, source) in arrays {
+        // From a table with a short header, and from an expression with a long one.
+        sql("DROP TABLE IF EXISTS held");
+        sql(&format!("CREATE TEMP TABLE held AS SELECT '{source}'::{name}[] AS a"));
+        for from in ["a FROM held".to_owned(), format!("'{source}'::{name}[]")] {
+            let each = Statement::new(&format!("SELECT {from}")).each(|row| {
+                let (Some(array), mut elements) = (row.datum(0), Vec::new()) else { return Ok(()) };
+                let oid = element_of(name);
+                array::read_any(array, Layout::of(oid), usize::MAX, &mut elements)?;
+                let written = array::write_any(Layout::of(oid), &elements);
+                let array_type = crate::pg::table::array_type(oid).unwrap_or(pgrx::pg_sys::Oid::INVALID);
+                assert_eq!(crate::pg::value::to_text(array_type, written), source, "{name}");
+                Ok(())
+            });
+            assert!(each.is_ok());
+        }
+    }
+}
+
+fn element_of(name: &str) -> pg_sys::Oid {
+    crate::pg::table::type_named(name).map_or(pg_sys::Oid::INVALID, |found| found.0)
+}
+
 pub fn images_are_equal_when_their_bytes_are() {
     let layout = Layout::of(pg_sys::TEXTOID);
     let image = |text: &str| Image::of(layout, crate::pg::value::from_text(pg_sys::TEXTOID, -1, &ServerText::of(text)));

@@ -26,6 +26,7 @@ mod tests {
         arrays::arrays_are_read_through_short_and_long_headers,
         arrays::arrays_with_nulls_keep_them,
         arrays::text_arrays_survive_a_round_trip,
+        arrays::elements_of_every_width_and_alignment_survive_a_round_trip,
         arrays::images_are_equal_when_their_bytes_are,
         engine::one_pass_and_day_by_day_give_the_same_rows,
         engine::both_sinks_give_the_same_rows,

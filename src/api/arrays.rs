@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::fold::codec::{Any, Codec, Fixed};
 use crate::pg::call::{Call, c_function};
 use crate::pg::value::Layout;
-use crate::rules::window::{Element, History, LONGEST_WINDOW, Overflow, Rollup, Total};
+use crate::rules::window::{Element, History, LONGEST_WINDOW, Overflow};
 use pgrx::pg_sys::{self, Datum};
 
 fn shifted<C: Codec>(
@@ -37,15 +37,7 @@ fn summed<C: Codec>(
     let days = days.map(|days| window_size("days", days)).transpose()?.unwrap_or(usize::MAX);
     let Some(history) = history else { return Ok(None) };
     let overflow = |Overflow| Error::TotalOverflow { of: "history".to_owned(), total: C::TOTAL };
-    if let Some(sum) = codec.sum_plain(history, days)? {
-        return sum.transpose().map_err(overflow);
-    }
-    let mut values = History::new();
-    codec.read_array(history, days, values.values_mut())?;
-    match values.total(days, Rollup::Sum, |_, _| std::cmp::Ordering::Equal).map_err(overflow)? {
-        Total::Sum(sum) => Ok(Some(sum)),
-        _ => Ok(None),
-    }
+    codec.sum_array(history, days)?.transpose().map_err(overflow)
 }
 
 fn window_size(argument: &'static str, given: i32) -> Result<usize, Error> {
@@ -111,5 +103,5 @@ array_functions!(
     pg_finfo_shift_numeric,
     total_numeric,
     pg_finfo_total_numeric,
-    Any { layout: Layout::of(pg_sys::NUMERICOID) }
+    Any { layout: Layout::NUMERIC }
 );

@@ -1,6 +1,6 @@
 //! Day by day: all keys are held in key order and go through many days in one pass over the daily rows.
 
-use super::{Fold, Ticker};
+use super::{Fold, Ticker, paced};
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger::Base;
@@ -10,7 +10,7 @@ use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
 use crate::pg::table::ident;
 use crate::pg::value::Image;
-use crate::rules::calendar::{Day, days};
+use crate::rules::calendar::Day;
 use pgrx::pg_sys::Datum;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -27,6 +27,8 @@ pub struct Keys<'a> {
     orders: Vec<Order>,
     /// Where in `sorted` the last row of the current day was.
     at: usize,
+    /// What all keys take in memory.
+    bytes: usize,
 }
 
 /// What to go through.
@@ -72,34 +74,33 @@ pub fn run(
         Loaded::Differs(rows) => return Ok(Passed::BaseDiffers(rows)),
     }
     let mut day = passage.read_from;
-    let mut fits = true;
-    let mut finish = |keys: &mut Keys, day: Day| {
+    let mut finish = |keys: &mut Keys, day: &mut Day| {
         keys.end_day();
-        if day >= passage.first { day_done(keys, day) } else { Ok(()) }
+        if *day >= passage.first {
+            day_done(keys, *day)?;
+        }
+        *day = day.plus(1);
+        keys.weigh();
+        Ok(keys.bytes <= passage.budget)
     };
-    let mut ticker = Ticker::default();
+    let (mut ticker, mut fits) = (Ticker::default(), true);
     keys.daily(passage).serial_if(serial).each_until(|row| {
         ticker.tick();
         let row_day = Day::stored(row.datum(0).map_or(0, |day| day.value() as i32));
-        while day < row_day {
-            finish(&mut keys, day)?;
-            day = day.plus(1);
-            fits = keys.bytes() <= passage.budget;
-            if !fits {
-                return Ok(ControlFlow::Break(()));
-            }
+        while fits && day < row_day {
+            fits = finish(&mut keys, &mut day)?;
         }
-        keys.take(&row, row_day);
-        Ok(ControlFlow::Continue(()))
+        if fits {
+            keys.take(&row, row_day);
+            fits = keys.bytes <= passage.budget;
+        }
+        Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
-    if !fits {
-        let done = day.minus(1);
-        return Ok(if done >= passage.first { Passed::Through(done) } else { Passed::Nothing });
+    while fits && day <= passage.last {
+        fits = finish(&mut keys, &mut day)?;
     }
-    for rest in days(day, passage.last) {
-        finish(&mut keys, rest)?;
-    }
-    Ok(Passed::Through(passage.last))
+    let done = day.minus(1);
+    Ok(if done >= passage.first { Passed::Through(done) } else { Passed::Nothing })
 }
 
 impl<'a> Keys<'a> {
@@ -112,6 +113,7 @@ impl<'a> Keys<'a> {
             added: Vec::new(),
             orders: definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect(),
             at: 0,
+            bytes: 0,
         }
     }
 
@@ -128,17 +130,16 @@ impl<'a> Keys<'a> {
         );
         let width = self.definition.keys.len();
         let mut ticker = Ticker::default();
-        let mut fits = true;
         Statement::new(&sql).each_until(|row| {
             ticker.tick();
             let slot = self.add(&row, 0);
             self.sorted.push(slot);
             self.fold.load(slot, base.day, |index| row.datum(width + index))?;
-            fits = !slot.is_multiple_of(64) || self.bytes() <= passage.budget;
-            Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            self.bytes += self.bytes_of(slot);
+            Ok(if self.bytes <= passage.budget { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         let rows = self.sorted.len() as i64;
-        Ok(match fits && self.bytes() <= passage.budget {
+        Ok(match self.bytes <= passage.budget {
             false => Loaded::TooLarge,
             true if rows != base.rows => Loaded::Differs(rows),
             true => Loaded::Whole,
@@ -173,13 +174,14 @@ impl<'a> Keys<'a> {
                 Ordering::Greater => break,
             }
         }
-        let slot = slot.unwrap_or_else(|| {
-            let slot = self.add(row, FIRST_KEY);
-            self.added.push((self.at, slot));
-            slot
-        });
+        let known = slot.is_some();
+        let slot = slot.unwrap_or_else(|| self.add(row, FIRST_KEY));
         let metrics = FIRST_KEY + self.definition.keys.len();
         self.fold.event(slot, day, |index| row.datum(metrics + index));
+        if !known {
+            self.added.push((self.at, slot));
+            self.bytes += self.bytes_of(slot);
+        }
     }
 
     fn compare(&mut self, slot: usize, row: &Row, first_key: usize) -> Ordering {
@@ -223,7 +225,7 @@ impl<'a> Keys<'a> {
         day: Day,
         mut each: impl FnMut(&Fold, usize, &[Image]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        for slot in &self.sorted {
+        for slot in paced(self.sorted.iter()) {
             self.fold.roll(*slot, day);
             if self.fold.has_row(*slot, day) {
                 each(&self.fold, *slot, &self.keys[*slot])?;
@@ -232,12 +234,15 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
-    fn bytes(&self) -> usize {
-        let key = self.keys.first().map_or(0, |key| {
-            key.iter().map(|image| size_of::<Image>() + image.heap_bytes()).sum::<usize>()
-                + size_of::<Vec<Image>>()
-                + 24
-        });
-        self.fold.bytes() + self.keys.len() * (key + size_of::<usize>())
+    /// Each key is weighed, for one is not like another: how long its arrays are depends on its age.
+    fn weigh(&mut self) {
+        self.bytes = self.sorted.iter().map(|slot| self.bytes_of(*slot)).sum();
+    }
+
+    fn bytes_of(&self, slot: usize) -> usize {
+        let key = self.keys[slot].iter().map(|image| size_of::<Image>() + image.heap_bytes()).sum::<usize>();
+        // Its places in `sorted`, twice while new keys are put in.
+        let places = 2 * size_of::<usize>();
+        self.fold.bytes(slot) + size_of::<Vec<Image>>() + key + places
     }
 }

@@ -1,10 +1,12 @@
 //! How elements of arrays travel between PostgreSQL and Rust.
 
+use super::paced;
 use crate::error::Error;
-use crate::pg::array;
+use crate::pg::array::{self, Elements};
 use crate::pg::value::{Image, Layout, numeric};
 use crate::rules::window::{Element, Overflow, Quotient};
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{Datum, Oid};
+use std::borrow::Borrow;
 
 /// One element type.
 pub trait Codec {
@@ -14,6 +16,8 @@ pub trait Codec {
 
     fn read(&self, value: Datum) -> Self::Element;
     fn write(&self, element: &Self::Element) -> Datum;
+    /// The element where it is.
+    fn view(&self, element: &Self::Element) -> Datum;
     fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<Self::Element>>) -> Result<(), Error>;
     fn write_array(&self, elements: &[Option<Self::Element>]) -> Datum;
     fn write_sum(&self, sum: <Self::Element as Element>::Sum) -> Datum;
@@ -27,15 +31,13 @@ pub trait Codec {
         Ok(None)
     }
 
-    /// The sum of the newest elements, likewise; None for another array, Some(None) for an empty one.
+    /// The sum of the newest elements, which are not kept: there may be millions. None when there is nothing to sum.
     #[allow(clippy::type_complexity)]
-    fn sum_plain(
+    fn sum_array(
         &self,
-        _history: Datum,
-        _most: usize,
-    ) -> Result<Option<Option<Result<<Self::Element as Element>::Sum, Overflow>>>, Error> {
-        Ok(None)
-    }
+        history: Datum,
+        most: usize,
+    ) -> Result<Option<Result<<Self::Element as Element>::Sum, Overflow>>, Error>;
 }
 
 /// Elements of a fixed width that Rust has itself.
@@ -64,6 +66,10 @@ macro_rules! fixed_codec {
                 $write(*element)
             }
 
+            fn view(&self, element: &$number) -> Datum {
+                $write(*element)
+            }
+
             fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<$number>>) -> Result<(), Error> {
                 array::read_fixed(array, most, into)
             }
@@ -81,16 +87,23 @@ macro_rules! fixed_codec {
             }
 
             fn shift_plain(&self, history: Datum, newest: &$number, size: usize) -> Result<Option<Datum>, Error> {
-                array::with_plain(history, size - 1, |before| array::write_plain(self.oid, *newest, before))
+                array::with_fixed(history, size - 1, |before| match before {
+                    Elements::Present(before) => Some(array::write_plain(self.oid, *newest, before)),
+                    Elements::Mixed(_) => None,
+                })
             }
 
-            fn sum_plain(
+            fn sum_array(
                 &self,
                 history: Datum,
                 most: usize,
-            ) -> Result<Option<Option<Result<<$number as Element>::Sum, Overflow>>>, Error> {
-                array::with_plain(history, most, |values: &[$number]| {
-                    (!values.is_empty()).then(|| <$number>::sum(values.iter()))
+            ) -> Result<Option<Result<<$number as Element>::Sum, Overflow>>, Error> {
+                array::with_fixed(history, most, |elements| match elements {
+                    Elements::Present(values) => (!values.is_empty()).then(|| <$number>::sum(paced(values.iter()))),
+                    Elements::Mixed(values) => {
+                        let mut present = paced(values).flatten().peekable();
+                        present.peek().is_some().then(|| <$number>::sum(present))
+                    }
                 })
             }
         }
@@ -156,6 +169,10 @@ impl Codec for Any {
         self.layout.copy(element.datum())
     }
 
+    fn view(&self, element: &Image) -> Datum {
+        element.datum()
+    }
+
     fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<Image>>) -> Result<(), Error> {
         array::read_any(array, self.layout, most, into)
     }
@@ -175,6 +192,14 @@ impl Codec for Any {
     fn heap_bytes(&self, element: &Image) -> usize {
         element.heap_bytes()
     }
+
+    fn sum_array(&self, history: Datum, most: usize) -> Result<Option<Result<Image, Overflow>>, Error> {
+        array::with_any(history, self.layout, most, |values| {
+            let mut sum = numeric::Sum::default();
+            paced(values).flatten().for_each(|value| sum.add(value));
+            sum.finish().map(|sum| Ok(Image::of(self.layout, sum)))
+        })
+    }
 }
 
 /// Sums are made of numeric alone: create_table refuses them for other types.
@@ -182,15 +207,17 @@ impl Element for Image {
     type Sum = Image;
     type Mean = Image;
 
-    fn sum<'a>(values: impl Iterator<Item = &'a Image>) -> Result<Image, Overflow> {
-        let sum = values.map(Image::datum).reduce(numeric::add).unwrap_or_else(|| numeric::from_i64(0));
-        Ok(Image::of(Layout::of(pg_sys::NUMERICOID), sum))
+    fn sum(values: impl Iterator<Item: Borrow<Image>>) -> Result<Image, Overflow> {
+        let mut sum = numeric::Sum::default();
+        values.for_each(|value| sum.add(value.borrow().datum()));
+        let sum = sum.finish().unwrap_or_else(|| numeric::from_i64(0));
+        Ok(Image::of(Layout::NUMERIC, sum))
     }
 
-    fn mean<'a>(values: impl Iterator<Item = &'a Image>) -> Result<Image, Overflow> {
+    fn mean(values: impl Iterator<Item: Borrow<Image>>) -> Result<Image, Overflow> {
         let mut count = 0;
         let sum = Self::sum(values.inspect(|_| count += 1))?;
         let mean = numeric::divide(sum.datum(), numeric::from_i64(count));
-        Ok(Image::of(Layout::of(pg_sys::NUMERICOID), mean))
+        Ok(Image::of(Layout::NUMERIC, mean))
     }
 }

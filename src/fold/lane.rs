@@ -21,8 +21,12 @@ pub trait Lane {
     fn length(&self, slot: usize) -> usize;
     /// Appends the array and its totals.
     fn emit(&self, slot: usize, values: &mut Vec<Option<Datum>>) -> Result<(), Error>;
-    fn bytes(&self) -> usize;
+    /// Bytes of memory that the slot takes.
+    fn bytes(&self, slot: usize) -> usize;
 }
+
+/// Bytes that each allocation takes beside its own.
+const HEAP_HEADER: usize = 16;
 
 /// The lane for a metric's element type.
 pub fn lane_for(metric: &Metric, windows: &[usize]) -> Box<dyn Lane> {
@@ -69,7 +73,7 @@ impl<C: Codec + 'static> TypedLane<C> {
 
     fn total(&self, history: &History<C::Element>, window: usize) -> Result<Option<Datum>, Error> {
         let total = history.total(window, self.rollup, |left, right| {
-            let (left, right) = (self.codec.write(left), self.codec.write(right));
+            let (left, right) = (self.codec.view(left), self.codec.view(right));
             self.order.borrow_mut().as_mut().map_or(std::cmp::Ordering::Equal, |order| order.compare(left, right))
         });
         match total {
@@ -125,12 +129,10 @@ impl<C: Codec + 'static> Lane for TypedLane<C> {
         Ok(())
     }
 
-    fn bytes(&self) -> usize {
-        let element = |element: &Option<C::Element>| {
-            size_of::<Option<C::Element>>() + element.as_ref().map_or(0, |value| self.codec.heap_bytes(value))
-        };
-        // One history is like another: the first stands for all.
-        let each = self.histories.first().map_or(0, |history| history.values().iter().map(element).sum::<usize>());
-        self.histories.len() * (each + size_of::<History<C::Element>>() + 16)
+    fn bytes(&self, slot: usize) -> usize {
+        let values = self.histories[slot].values();
+        let elements = values.iter().flatten().map(|value| self.codec.heap_bytes(value)).sum::<usize>();
+        let room = self.histories[slot].capacity() * size_of::<Option<C::Element>>();
+        size_of::<History<C::Element>>() + HEAP_HEADER + room + elements
     }
 }

@@ -110,24 +110,31 @@ impl Fold {
         self.lanes.iter().try_for_each(|lane| lane.emit(slot, values))
     }
 
-    /// Bytes of memory that the slots take, about.
-    pub fn bytes(&self) -> usize {
-        self.spans.len() * size_of::<Span>() + self.lanes.iter().map(|lane| lane.bytes()).sum::<usize>()
+    /// Bytes of memory that a slot takes.
+    pub fn bytes(&self, slot: usize) -> usize {
+        size_of::<Span>() + self.lanes.iter().map(|lane| lane.bytes(slot)).sum::<usize>()
     }
 }
 
-/// Rows after which a loop answers cancel.
-const ROWS_BETWEEN_CHECKS: u64 = 1024;
+/// Rows, or elements of an array, after which a loop answers cancel.
+const STEPS_BETWEEN_CHECKS: u64 = 1024;
 
-/// Counts rows and answers cancel every now and then.
+/// Counts steps and answers cancel every now and then.
 #[derive(Default)]
 pub struct Ticker(u64);
 
 impl Ticker {
+    #[inline]
     pub fn tick(&mut self) {
         self.0 += 1;
-        if self.0.is_multiple_of(ROWS_BETWEEN_CHECKS) {
+        if self.0.is_multiple_of(STEPS_BETWEEN_CHECKS) {
             check_for_interrupts();
         }
     }
+}
+
+/// The items of a loop that may be long, which answers cancel on the way.
+pub fn paced<I: Iterator>(items: I) -> impl Iterator<Item = I::Item> {
+    let mut ticker = Ticker::default();
+    items.inspect(move |_| ticker.tick())
 }

@@ -1,6 +1,6 @@
 //! One-dimensional arrays, read in place through the short header and written once.
 
-use super::unguarded::allocate;
+use super::unguarded::{self, allocate};
 use super::value::{Image, Layout};
 use crate::error::Error;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -15,19 +15,44 @@ struct Parts {
     length: usize,
 }
 
+/// Whether PostgreSQL's functions will be called with what is in the array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alignment {
+    Any,
+    OfType,
+}
+
 /// Offset of the first dimension in an array with a four-byte header.
 const DIMENSIONS_AT: usize = 16;
 
+/// Calls `look` with the parts of an array; a copy that had to be made of it is gone afterwards.
+#[inline]
+fn with_parts<R>(
+    array: Datum,
+    alignment: Alignment,
+    look: impl FnOnce(&Parts) -> Result<R, Error>,
+) -> Result<R, Error> {
+    // SAFETY: callers pass non-null array datums; what is neither compressed nor elsewhere is read where it is.
+    unsafe {
+        let stored: *mut pg_sys::varlena = array.cast_mut_ptr();
+        let toasted = pgrx::varatt_is_4b_c(stored) || pgrx::varatt_is_1b_e(stored);
+        if !toasted && (alignment == Alignment::Any || !pgrx::varatt_is_1b(stored)) {
+            return look(&Parts::of(stored)?);
+        }
+        let copy = pg_sys::pg_detoast_datum(stored);
+        let result = Parts::of(copy).and_then(|parts| look(&parts));
+        unguarded::free(copy);
+        result
+    }
+}
+
 impl Parts {
     /// # Safety
-    /// `array` must be a non-null array datum.
+    /// `packed` must be an array datum that is neither compressed nor elsewhere.
     #[inline]
-    unsafe fn of(array: Datum) -> Result<Self, Error> {
-        // SAFETY: what is neither compressed nor elsewhere is read where it is; all reads are unaligned and inside it.
+    unsafe fn of(packed: *mut pg_sys::varlena) -> Result<Self, Error> {
+        // SAFETY: all reads are unaligned and inside the datum.
         unsafe {
-            let stored: *mut pg_sys::varlena = array.cast_mut_ptr();
-            let toasted = pgrx::varatt_is_4b_c(stored) || pgrx::varatt_is_1b_e(stored);
-            let packed = if toasted { pg_sys::pg_detoast_datum(stored) } else { stored };
             let short = pgrx::varatt_is_1b(packed);
             let base = packed.cast::<u8>().cast_const().wrapping_sub(if short { 3 } else { 0 });
             let dimensions = read::<i32>(base, 4);
@@ -72,58 +97,129 @@ fn align(offset: usize, to: usize) -> usize {
 
 /// The number of elements.
 pub fn length(array: Datum) -> Result<usize, Error> {
-    // SAFETY: callers pass non-null array datums.
-    Ok(unsafe { Parts::of(array) }?.length)
+    with_parts(array, Alignment::Any, |parts| Ok(parts.length))
+}
+
+/// The newest elements of an array of a fixed-width type.
+pub enum Elements<'a, T> {
+    /// None of them is NULL.
+    Present(&'a [T]),
+    Mixed(Mixed<'a, T>),
+}
+
+/// Elements up to this number are copied without asking for memory: more than fit behind a short header.
+const FEW: usize = 64;
+
+/// Calls `look` with the newest elements, at most `most`, of an array of a fixed-width type.
+#[inline]
+pub fn with_fixed<T: Copy, R>(array: Datum, most: usize, look: impl FnOnce(Elements<T>) -> R) -> Result<R, Error> {
+    with_parts(array, Alignment::Any, |parts| {
+        let (data, length) = (parts.base.wrapping_add(parts.data_at()), parts.length.min(most));
+        if parts.data_offset != 0 {
+            return Ok(look(Elements::Mixed(Mixed { parts, index: 0, length, data: data.cast() })));
+        }
+        // SAFETY: callers name an element type as wide as T; without NULL all elements are there.
+        unsafe {
+            if data.cast::<T>().is_aligned() {
+                return Ok(look(Elements::Present(std::slice::from_raw_parts(data.cast(), length))));
+            }
+            let mut few = [const { MaybeUninit::<T>::uninit() }; FEW];
+            let mut many = Vec::new();
+            let copy: *mut T = if length <= FEW {
+                few.as_mut_ptr().cast()
+            } else {
+                many.reserve_exact(length);
+                many.as_mut_ptr()
+            };
+            std::ptr::copy_nonoverlapping(data, copy.cast::<u8>(), length * size_of::<T>());
+            Ok(look(Elements::Present(std::slice::from_raw_parts(copy, length))))
+        }
+    })
+}
+
+/// Elements of a fixed-width type, NULLs among them.
+pub struct Mixed<'a, T> {
+    parts: &'a Parts,
+    index: usize,
+    length: usize,
+    /// Where the next one that is not NULL lies.
+    data: *const T,
+}
+
+impl<T: Copy> Iterator for Mixed<'_, T> {
+    type Item = Option<T>;
+
+    fn next(&mut self) -> Option<Option<T>> {
+        let index = self.index;
+        if index >= self.length {
+            return None;
+        }
+        self.index += 1;
+        // SAFETY: the index is below the length; elements that are not NULL lie one behind the other.
+        unsafe {
+            if self.parts.is_null(index) {
+                return Some(None);
+            }
+            let value = self.data.read_unaligned();
+            self.data = self.data.wrapping_add(1);
+            Some(Some(value))
+        }
+    }
 }
 
 /// Appends the elements of an array of a fixed-width type to `elements`, from the newest, at most `most`.
 pub fn read_fixed<T: Copy>(array: Datum, most: usize, elements: &mut Vec<Option<T>>) -> Result<(), Error> {
-    // SAFETY: callers pass non-null array datums of an element type as wide as T.
-    unsafe {
-        let parts = Parts::of(array)?;
-        let mut at = parts.data_at();
-        let wanted = parts.length.min(most);
-        if parts.data_offset == 0 {
-            let data = parts.base.wrapping_add(at).cast::<T>();
-            elements.extend((0..wanted).map(|index| Some(data.wrapping_add(index).read_unaligned())));
-            return Ok(());
+    with_fixed(array, most, |found| match found {
+        Elements::Present(values) => elements.extend(values.iter().copied().map(Some)),
+        Elements::Mixed(values) => elements.extend(values),
+    })
+}
+
+/// Calls `look` with the newest elements, at most `most`, of an array of any type; they are valid until it returns.
+pub fn with_any<R>(array: Datum, layout: Layout, most: usize, look: impl FnOnce(Values) -> R) -> Result<R, Error> {
+    with_parts(array, Alignment::OfType, |parts| {
+        Ok(look(Values { parts, layout, index: 0, length: parts.length.min(most), at: parts.data_at() }))
+    })
+}
+
+/// Elements of any type.
+pub struct Values<'a> {
+    parts: &'a Parts,
+    layout: Layout,
+    index: usize,
+    length: usize,
+    /// Where the element before has ended.
+    at: usize,
+}
+
+impl Iterator for Values<'_> {
+    type Item = Option<Datum>;
+
+    fn next(&mut self) -> Option<Option<Datum>> {
+        let index = self.index;
+        if index >= self.length {
+            return None;
         }
-        for index in 0..wanted {
-            if parts.is_null(index) {
-                elements.push(None);
-            } else {
-                elements.push(Some(read::<T>(parts.base, at)));
-                at += size_of::<T>();
+        self.index += 1;
+        // SAFETY: the index is below the length; elements that are not NULL lie one behind the other, each aligned as
+        // its type asks for.
+        unsafe {
+            if self.parts.is_null(index) {
+                return Some(None);
             }
+            let start = align(self.at, self.layout.alignment());
+            let (value, size) = self.layout.stored(self.parts.base.wrapping_add(start));
+            self.at = start + size;
+            Some(Some(value))
         }
-        Ok(())
     }
 }
 
-/// Elements up to this number are looked at without asking for memory.
-const FEW: usize = 64;
-
-/// Calls `look` with the newest elements, at most `most`, of an array of a fixed-width type; None when any is NULL.
-#[inline]
-pub fn with_plain<T: Copy, R>(array: Datum, most: usize, look: impl FnOnce(&[T]) -> R) -> Result<Option<R>, Error> {
-    // SAFETY: callers pass non-null array datums of an element type as wide as T; without NULL all elements are there.
-    unsafe {
-        let parts = Parts::of(array)?;
-        if parts.data_offset != 0 {
-            return Ok(None);
-        }
-        let (data, length) = (parts.base.wrapping_add(parts.data_at()), parts.length.min(most));
-        let mut few = [const { MaybeUninit::<T>::uninit() }; FEW];
-        let mut many = Vec::new();
-        let copy: *mut T = if length <= FEW {
-            few.as_mut_ptr().cast()
-        } else {
-            many.reserve_exact(length);
-            many.as_mut_ptr()
-        };
-        std::ptr::copy_nonoverlapping(data, copy.cast::<u8>(), length * size_of::<T>());
-        Ok(Some(look(std::slice::from_raw_parts(copy, length))))
-    }
+/// Appends copies of the elements of an array of any type to `elements`, at most `most`.
+pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Option<Image>>) -> Result<(), Error> {
+    with_any(array, layout, most, |values| {
+        elements.extend(values.map(|value| value.map(|value| Image::of(layout, value))));
+    })
 }
 
 /// A new array of `newest` and what was before it, none of them NULL.
@@ -154,38 +250,6 @@ unsafe fn write_head(base: *mut u8, size: usize, oid: Oid, length: usize, data_o
         let numbers = base.add(DIMENSIONS_AT).cast::<i32>();
         numbers.write(length as i32);
         numbers.add(1).write(1);
-    }
-}
-
-/// Appends copies of the elements of an array of any type to `elements`, at most `most`.
-pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Option<Image>>) -> Result<(), Error> {
-    // SAFETY: callers pass non-null array datums with elements of this layout; what deconstruct_array makes is freed.
-    unsafe {
-        if Parts::of(array)?.length == 0 {
-            return Ok(());
-        }
-        let plain: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(array.cast_mut_ptr()).cast();
-        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-        pg_sys::deconstruct_array(
-            plain,
-            layout.oid,
-            layout.length.into(),
-            layout.by_value,
-            layout.align,
-            &mut values,
-            &mut nulls,
-            &mut count,
-        );
-        for index in 0..(count as usize).min(most) {
-            let element = (!*nulls.add(index)).then(|| Image::of(layout, *values.add(index)));
-            elements.push(element);
-        }
-        pg_sys::pfree(values.cast());
-        pg_sys::pfree(nulls.cast());
-        if plain.cast() != array.cast_mut_ptr::<pg_sys::ArrayType>() {
-            pg_sys::pfree(plain.cast());
-        }
-        Ok(())
     }
 }
 

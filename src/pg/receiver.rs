@@ -1,6 +1,7 @@
 //! Rows of a running query, handed to Rust one by one as the executor makes them.
 
 use super::convert::Read;
+use super::memory::Arena;
 use super::version;
 use crate::error::Error;
 use pgrx::pg_guard;
@@ -8,7 +9,7 @@ use pgrx::pg_sys::{self, Datum};
 use std::ffi::c_int;
 use std::ops::ControlFlow;
 
-/// One row of a query: valid until the next one.
+/// One row of a query: valid until the next one, as is what is allocated while it is looked at.
 #[derive(Clone, Copy)]
 pub struct Row {
     slot: *mut pg_sys::TupleTableSlot,
@@ -45,6 +46,8 @@ pub type EachRow<'a> = &'a mut dyn FnMut(Row) -> Result<ControlFlow<()>, Error>;
 pub struct Receiver<'a> {
     head: pg_sys::DestReceiver,
     each: EachRow<'a>,
+    /// What looking at a row allocates; the query's own memory lives until its end.
+    row: Arena,
     pub failure: Option<Error>,
 }
 
@@ -59,6 +62,7 @@ impl<'a> Receiver<'a> {
                 mydest: pg_sys::CommandDest::DestTuplestore,
             },
             each,
+            row: Arena::new(),
             failure: None,
         }
     }
@@ -77,7 +81,9 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, head: *mu
         if c_int::from((*slot).tts_nvalid) < columns {
             pg_sys::slot_getsomeattrs_int(slot, columns);
         }
-        match (receiver.each)(Row { slot }) {
+        let result = receiver.row.enter(|| (receiver.each)(Row { slot }));
+        receiver.row.reset();
+        match result {
             Ok(flow) => flow.is_continue(),
             Err(error) => {
                 receiver.failure = Some(error);

@@ -17,6 +17,7 @@ mod c {
             size: pg_sys::Size,
             flags: c_int,
         ) -> *mut c_void;
+        pub fn pfree(pointer: *mut c_void);
     }
 }
 
@@ -33,6 +34,15 @@ pub fn allocate(size: usize) -> *mut u8 {
     }
     // SAFETY: raises PostgreSQL's error where there is no memory.
     unsafe { pg_sys::palloc(size).cast() }
+}
+
+/// Frees memory of a context.
+///
+/// # Safety
+/// The block must have been allocated in a memory context that is still there, and is not used afterwards.
+pub unsafe fn free<T>(block: *mut T) {
+    // SAFETY: by contract.
+    unsafe { c::pfree(block.cast()) };
 }
 
 /// Says that all columns of an empty slot have been filled.

@@ -3,7 +3,7 @@
 use super::encoding::ServerText;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 
 /// How values of a type are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,13 +15,48 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub const TEXT: Layout = Layout { oid: pg_sys::TEXTOID, length: -1, by_value: false, align: b'i' as i8 };
+    pub const TEXT: Layout = Layout { oid: pg_sys::TEXTOID, length: -1, by_value: false, align: pg_sys::TYPALIGN_INT as i8 };
+    pub const NUMERIC: Layout =
+        Layout { oid: pg_sys::NUMERICOID, length: -1, by_value: false, align: pg_sys::TYPALIGN_INT as i8 };
 
     pub fn of(oid: Oid) -> Self {
         let (mut length, mut by_value, mut align) = (0, false, 0);
         // SAFETY: out parameters are valid; an unknown oid raises a PostgreSQL error.
         unsafe { pg_sys::get_typlenbyvalalign(oid, &mut length, &mut by_value, &mut align) };
         Layout { oid, length, by_value, align }
+    }
+
+    /// Bytes that a value's place is a multiple of.
+    pub fn alignment(self) -> usize {
+        match self.align as u8 {
+            b'c' => 1,
+            b's' => 2,
+            b'i' => 4,
+            _ => 8,
+        }
+    }
+
+    /// The value that is stored at a place, as in an array, and its bytes there.
+    ///
+    /// # Safety
+    /// A value of this type must be there, aligned.
+    pub(super) unsafe fn stored(self, place: *const u8) -> (Datum, usize) {
+        // SAFETY: by contract.
+        unsafe {
+            let size = match self.length {
+                -1 => pgrx::varsize_any(place.cast()),
+                -2 => CStr::from_ptr(place.cast()).to_bytes_with_nul().len(),
+                length => length as usize,
+            };
+            let value = match size {
+                _ if !self.by_value => Datum::from(place),
+                1 => Datum::from(place.cast::<c_char>().read() as usize),
+                2 => Datum::from(place.cast::<i16>().read()),
+                4 => Datum::from(place.cast::<i32>().read()),
+                _ => Datum::from(place.cast::<i64>().read()),
+            };
+            (value, size)
+        }
     }
 
     /// A copy in the current memory context, detoasted.
@@ -185,13 +220,37 @@ pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
 
 /// numeric arithmetic by PostgreSQL's own functions, results in the current memory context.
 pub mod numeric {
-    use super::{Datum, pg_sys};
+    use super::super::unguarded;
+    use super::{Datum, Layout, pg_sys};
 
-    pub fn add(left: Datum, right: Datum) -> Datum {
+    fn add(left: Datum, right: Datum) -> Datum {
         // SAFETY: both are non-null, detoasted numeric datums; a null flag makes it raise errors.
         Datum::from(unsafe {
             pg_sys::numeric_add_opt_error(left.cast_mut_ptr(), right.cast_mut_ptr(), std::ptr::null_mut())
         })
+    }
+
+    /// The sum of values as they come, each earlier one freed.
+    #[derive(Default)]
+    pub struct Sum(Option<Datum>);
+
+    impl Sum {
+        pub fn add(&mut self, value: Datum) {
+            self.0 = Some(match self.0 {
+                None => Layout::NUMERIC.copy(value),
+                Some(before) => {
+                    let sum = add(before, value);
+                    // SAFETY: allocated by us in this memory context, and replaced here.
+                    unsafe { unguarded::free(before.cast_mut_ptr::<u8>()) };
+                    sum
+                }
+            });
+        }
+
+        /// None when nothing has been added.
+        pub fn finish(self) -> Option<Datum> {
+            self.0
+        }
     }
 
     pub fn divide(left: Datum, right: Datum) -> Datum {

@@ -1,5 +1,6 @@
 //! The fold: yesterday's arrays and today's metrics make today's arrays. The only place that knows how.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 /// The longest window: ten years.
@@ -67,12 +68,8 @@ pub trait Element: Clone {
     type Sum;
     type Mean;
 
-    fn sum<'a>(values: impl Iterator<Item = &'a Self>) -> Result<Self::Sum, Overflow>
-    where
-        Self: 'a;
-    fn mean<'a>(values: impl Iterator<Item = &'a Self>) -> Result<Self::Mean, Overflow>
-    where
-        Self: 'a;
+    fn sum(values: impl Iterator<Item: Borrow<Self>>) -> Result<Self::Sum, Overflow>;
+    fn mean(values: impl Iterator<Item: Borrow<Self>>) -> Result<Self::Mean, Overflow>;
 }
 
 /// A total, in the form that its roll-up gives.
@@ -97,6 +94,11 @@ impl<E: Element> History<E> {
 
     pub fn values(&self) -> &[Option<E>] {
         &self.values
+    }
+
+    /// Values that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.values.capacity()
     }
 
     /// Forgets the values, keeping the memory.
@@ -168,11 +170,11 @@ macro_rules! whole_numbers {
             type Sum = i64;
             type Mean = Quotient;
 
-            fn sum<'a>(mut values: impl Iterator<Item = &'a Self>) -> Result<i64, Overflow> {
-                values.try_fold(0i64, |sum, value| sum.checked_add(i64::from(*value)).ok_or(Overflow))
+            fn sum(mut values: impl Iterator<Item: Borrow<Self>>) -> Result<i64, Overflow> {
+                values.try_fold(0i64, |sum, value| sum.checked_add(i64::from(*value.borrow())).ok_or(Overflow))
             }
 
-            fn mean<'a>(values: impl Iterator<Item = &'a Self>) -> Result<Quotient, Overflow> {
+            fn mean(values: impl Iterator<Item: Borrow<Self>>) -> Result<Quotient, Overflow> {
                 let mut count = 0;
                 let sum = Self::sum(values.inspect(|_| count += 1))?;
                 Ok(Quotient { sum, count })
@@ -189,13 +191,13 @@ macro_rules! floating_numbers {
             type Sum = f64;
             type Mean = f64;
 
-            fn sum<'a>(values: impl Iterator<Item = &'a Self>) -> Result<f64, Overflow> {
+            fn sum(values: impl Iterator<Item: Borrow<Self>>) -> Result<f64, Overflow> {
                 let mut infinite = false;
-                let sum: f64 = values.map(|value| f64::from(*value)).inspect(|v| infinite |= !v.is_finite()).sum();
+                let sum: f64 = values.map(|value| f64::from(*value.borrow())).inspect(|v| infinite |= !v.is_finite()).sum();
                 if sum.is_infinite() && !infinite { Err(Overflow) } else { Ok(sum) }
             }
 
-            fn mean<'a>(values: impl Iterator<Item = &'a Self>) -> Result<f64, Overflow> {
+            fn mean(values: impl Iterator<Item: Borrow<Self>>) -> Result<f64, Overflow> {
                 let mut count = 0u32;
                 let sum = Self::sum(values.inspect(|_| count += 1))?;
                 Ok(sum / f64::from(count))

@@ -2,7 +2,7 @@
 
 use crate::campaign::{prepare, server};
 use crate::world::World;
-use pg_cumulate_tests::Ask;
+use pg_cumulate_tests::{Ask, own_memory};
 use postgres::Client;
 use std::collections::BTreeMap;
 
@@ -65,11 +65,9 @@ impl Look {
             "SELECT name || coalesce(' ' || left(ident, 80), ''), sum(total_bytes)::bigint FROM pg_backend_memory_contexts GROUP BY 1",
             &[],
         );
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line of it");
         Look {
             contexts: rows.expect("the view can be read").iter().map(|row| (row.get(0), row.get(1))).collect(),
-            resident: line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes"),
+            resident: (own_memory(pid) / 1024) as i64,
         }
     }
 

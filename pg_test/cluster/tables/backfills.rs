@@ -2,7 +2,7 @@
 
 use crate::counts::{Counts, Form, cluster, day};
 use pg_cumulate_tests::model::Ledger;
-use pg_cumulate_tests::{Ask, Cluster, wait_for};
+use pg_cumulate_tests::{Ask, Cluster, growth_while, wait_for};
 use postgres::Client;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -224,26 +224,13 @@ fn memory_does_not_grow_with_the_rows() {
         big(&mut client, keys, "late => 'none'");
         let mut worker = database.connect();
         worker.run("SET work_mem = '4MB'; SET max_parallel_workers_per_gather = 0");
-        let status = format!("/proc/{}/status", pid(&mut worker));
-        let running = spawn(move || worker.run(CALL));
-        let mut peak = 0;
-        while !running.is_finished() {
-            peak = peak.max(anonymous_kilobytes(&status));
-            sleep(Duration::from_millis(5));
-        }
-        running.join().expect("the backfill ends");
-        (client.value::<i64>("SELECT count(*) FROM counts"), peak)
+        let target = pid(&mut worker);
+        let ((), growth) = growth_while(target, || worker.run(CALL));
+        (client.value::<i64>("SELECT count(*) FROM counts"), growth)
     };
     let (few, small) = peak_of(400);
     let (many, large) = peak_of(8000);
     assert!(many > 15 * few, "{few} rows, then {many}");
-    let growth = large.saturating_sub(small) / 1024;
-    assert!(growth < 24, "{growth} MB more for {many} rows than for {few}; at the most {large} kB");
-}
-
-/// Memory of a process that it shares with no other.
-fn anonymous_kilobytes(status: &str) -> u64 {
-    let text = std::fs::read_to_string(status).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("RssAnon:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
+    let growth = large.saturating_sub(small) >> 20;
+    assert!(growth < 24, "{growth} MB more for {many} rows than for {few}; at the most {large} bytes");
 }

@@ -15,6 +15,7 @@ mod floods;
 mod hostile;
 mod installs;
 mod keys;
+mod memory;
 mod metrics;
 mod names;
 mod partitions;
