@@ -14,7 +14,7 @@ SCRATCH=$ROOT/target/mutants
 # Below the folder of the tests, so that make clean takes it along.
 SERVER=test/mutants
 # From the quickest to the slowest.
-SUITES=(pure in_backend regress law sales late tables faults)
+SUITES=(pure in_backend regress law sales late tables analytics faults)
 # What must pass without a mutant, and fail with it.
 TRIED=("${SUITES[@]}")
 # A mutant may run for ever: it gets so many times the seconds that a suite takes without one, and a minute.

@@ -7,9 +7,9 @@ use crate::catalog::notes;
 use crate::close::Over;
 use crate::error::Error;
 use crate::fold::Ticker;
+use crate::fold::key_change::SameKey;
 use crate::fold::stream::{KeyArrays, key_arrays};
 use crate::pg::activity;
-use crate::pg::compare::Order;
 use crate::pg::identity;
 use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
@@ -229,7 +229,7 @@ fn compare(
 /// The fresh and the stored row of one day and key, which come one behind the other.
 struct Pair {
     writer: RowWriter,
-    orders: Vec<Order>,
+    same_key: SameKey,
     layouts: Vec<Layout>,
     keys: usize,
     current: Option<(Day, Vec<Image>)>,
@@ -246,7 +246,7 @@ impl Pair {
             definition.keys.iter().map(|key| key.name.clone()).chain(definition.daily_columns()).collect();
         Pair {
             writer: RowWriter::new(definition, &definition.daily, definition.daily_columns()),
-            orders: definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect(),
+            same_key: SameKey::of(&definition.keys),
             layouts: column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect(),
             keys: definition.keys.len(),
             current: None,
@@ -259,15 +259,7 @@ impl Pair {
 
     fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) {
         let key = |index: usize| row.datum(FIRST_KEY + index).unwrap_or(Datum::null());
-        let same = self.current.as_ref().is_some_and(|(at, keys)| {
-            *at == day
-                && self
-                    .orders
-                    .iter_mut()
-                    .zip(keys)
-                    .enumerate()
-                    .all(|(index, (order, image))| order.compare(image.datum(), key(index)).is_eq())
-        });
+        let same = self.current.as_ref().is_some_and(|(at, known)| *at == day && self.same_key.is(known, key));
         if !same {
             self.finish(changes);
             let keys = (0..self.keys).map(|index| Image::of(self.layouts[index], key(index))).collect();

@@ -1,6 +1,7 @@
 //! pg_cumulate keeps cumulative tables: one row per key per day with newest-first arrays of the last days, advanced
 //! inside the database. The words are in [`rules`].
 
+mod analytics;
 mod api;
 mod backfill;
 mod build;
@@ -31,6 +32,7 @@ pgrx::pg_module_magic!(name, version);
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 pgrx::extension_sql_file!("../sql/internal.sql", name = "internal", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/arrays.sql", name = "arrays", requires = ["catalog"]);
+pgrx::extension_sql_file!("../sql/analytics.sql", name = "analytics", requires = ["catalog"]);
 pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",

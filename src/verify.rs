@@ -1,10 +1,10 @@
 //! The law, checked: snapshots recomputed from the source by one set-based query that knows nothing of the fold.
 
 use crate::catalog::definition::SNAPSHOT_DATE;
-use crate::catalog::{Definition, Metric, State, ledger, notes};
+use crate::catalog::{Definition, Metric, State, ledger};
 use crate::daily;
 use crate::error::Error;
-use crate::late::leaves;
+use crate::late::waiting;
 use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::{equality_operator, ident, literal, type_sql};
@@ -50,10 +50,7 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
 fn clean_days(definition: &Definition, start: Day, from: Day, to: Day) -> Vec<Day> {
     let entries = ledger::entries(definition.target.oid, from, to);
     let closed: Vec<Day> = entries.iter().filter(|entry| entry.state == State::Closed).map(|entry| entry.day).collect();
-    let noted = notes::read(definition.target.oid, to).iter().map(|note| note.day.unwrap_or(start)).min();
-    // What came or went with a partition is noted by the next run.
-    let noted = if leaves::have_changed(definition) { Some(start) } else { noted };
-    let Some(noted) = noted else { return closed };
+    let Some(noted) = waiting::days(definition, start, to).first().copied() else { return closed };
     let (clean, left_out): (Vec<Day>, Vec<Day>) = closed.into_iter().partition(|day| *day < noted);
     if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {
         notice!("days {first} to {last} of {} are left out because late changes wait", definition.target.label());

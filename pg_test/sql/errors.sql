@@ -144,6 +144,34 @@ SELECT trial.attempt('RowSecurity', 'SELECT cumulate.cumulate_day(''trial.of_pol
 SELECT trial.attempt('RowSecurity', 'SELECT cumulate.create_table(''trial.made'', ''trial.policed'', ''at'', ''{item}'', ''{"n": "count(*)"}'')');
 SELECT cumulate.drop_table('trial.of_policed');
 RESET ROLE;
+-- Questions
+CREATE TABLE trial.visit (item integer, kind text, at date);
+INSERT INTO trial.visit VALUES (1, 'a', '2024-12-01'), (1, 'b', '2024-12-04');
+SELECT cumulate.create_table('trial.asked', 'trial.visit', 'at', '{item}', '{"n": "count(*)", "mean": {"value": "avg(item)", "rollup": "avg"}, "kind": {"value": "min(kind)", "rollup": "none"}}', start_date => '2024-12-01', time_zone => 'UTC');
+SELECT trial.attempt('NothingClosed', 'SELECT cumulate.growth(''trial.asked'', to_day => ''2024-12-01'')');
+SELECT cumulate.cumulate_day('trial.asked', '2024-12-01');
+SELECT cumulate.cumulate_day('trial.asked', '2024-12-04');
+SELECT trial.attempt('DaysNotUsable', 'SELECT cumulate.growth(''trial.asked'', to_day => ''2024-12-04'')');
+SELECT cumulate.cumulate_range('trial.asked', '2024-12-01', '2024-12-04');
+INSERT INTO trial.visit VALUES (2, 'a', '2024-12-03');
+SELECT trial.attempt('DaysNotUsable', 'SELECT cumulate.series(''trial.asked'', ''n'', to_day => ''2024-12-04'')');
+SELECT cumulate.apply_late('trial.asked');
+SELECT trial.attempt('UnknownMetric', 'SELECT cumulate.top(''trial.asked'', ''N'')');
+SELECT trial.attempt('NotANumber', 'SELECT cumulate.top(''trial.asked'', ''kind'')');
+SELECT trial.attempt('NoRollup', 'SELECT cumulate.series(''trial.asked'', ''mean'')');
+SELECT trial.attempt('KeyForm', 'SELECT cumulate.series(''trial.asked'', ''n'', ''{"Item": 1}'')');
+SELECT trial.attempt('UnknownChoice', 'SELECT cumulate.growth(''trial.asked'', ''year'')');
+SELECT trial.attempt('NumberOutOfRange', 'SELECT cumulate.growth(''trial.asked'', ''4000'')');
+SELECT trial.attempt('DayBeforeStart', 'SELECT cumulate.movers(''trial.asked'', ''n'', ''2024-12-04'', 3)');
+SELECT trial.attempt('NullArgument', 'SELECT cumulate.cohorts(''trial.asked'', NULL)');
+SET ROLE trial_other;
+SELECT trial.attempt('ReaderDenied', 'SELECT cumulate.series(''trial.asked'', ''n'')');
+RESET ROLE;
+GRANT SELECT ON trial.asked TO trial_other;
+ALTER TABLE trial.asked ENABLE ROW LEVEL SECURITY;
+SET ROLE trial_other;
+SELECT trial.attempt('ReaderRowSecurity', 'SELECT cumulate.series(''trial.asked'', ''n'')');
+RESET ROLE;
 -- Schedules
 SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 0 * * *'')');
 SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 30 2 *'')');

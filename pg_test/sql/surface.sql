@@ -95,6 +95,8 @@ INSERT INTO guard VALUES
     ('launcher_pid', 'nobody', 'called by tests'),
     ('scheduler_problem', 'reads', 'a word'),
     ('wake', 'harmless', 'has the scheduler look, which it does by itself'),
+    ('active_keys', 'reader', 'asks for SELECT on the columns, and reads the daily table as the owner'),
+    ('growth', 'reader', ''), ('cohorts', 'reader', ''), ('series', 'reader', ''), ('top', 'reader', ''), ('movers', 'reader', ''),
     ('note_late', 'trigger', 'only what fires it: who may make triggers on a table and write to it'),
     ('create_table', 'caller', 'makes objects as the caller, of a source that the caller may read'),
     ('create_sales_pipeline', 'caller', 'makes objects as the caller'),
@@ -115,11 +117,13 @@ FULL JOIN guard g ON g.name = p.proname WHERE p.proname IS NULL OR g.name IS NUL
 -- What is said to be pure or to read cannot write; nobody gains rights by a call.
 SELECT p.oid::regprocedure AS suspect FROM pg_proc p JOIN guard g ON g.name = p.proname
 WHERE p.pronamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace)
-  AND (p.prosecdef OR g.kept_by IN ('pure', 'reads') AND p.provolatile = 'v' AND p.proname <> 'scheduler_problem'
+  AND (p.prosecdef OR g.kept_by IN ('pure', 'reads', 'reader') AND p.provolatile = 'v' AND p.proname <> 'scheduler_problem'
        OR g.kept_by = 'nobody' AND has_function_privilege('public', p.oid, 'EXECUTE'));
 -- And by trial: a stranger calls every other one on the fresh table, whose arguments are all that it knows.
+CREATE SCHEMA unread;
+SELECT cumulate.create_table('unread.counts', 'fresh.source', 'at', '{key}', '{"visits": "count(*)"}', start_date => '2024-01-01', late => 'none');
 CREATE ROLE surface_stranger;
-GRANT USAGE ON SCHEMA fresh, sales TO surface_stranger;
+GRANT USAGE ON SCHEMA fresh, sales, unread TO surface_stranger;
 GRANT SELECT ON ALL TABLES IN SCHEMA fresh TO surface_stranger;
 GRANT SELECT ON guard TO surface_stranger;
 SET ROLE surface_stranger;
@@ -132,15 +136,17 @@ BEGIN
         SELECT p.oid::regprocedure AS signature, g.kept_by,
                format('%s %s.%I(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.pronamespace::regnamespace, p.proname,
                    (SELECT string_agg(format('%I => %s', a.name, CASE a.name
-                        WHEN 'target' THEN '''fresh.counts'''
+                        WHEN 'target' THEN CASE g.kept_by WHEN 'reader' THEN '''unread.counts''' ELSE '''fresh.counts''' END
+                        WHEN 'metric' THEN CASE g.kept_by WHEN 'reader' THEN '''visits''' ELSE 'NULL' END
                         WHEN 'definition' THEN (SELECT id::text FROM cumulate.definition WHERE target = 'fresh.counts'::regclass)
                         WHEN 'run_id' THEN '1'
                         WHEN 'keep_data' THEN 'true'
                         ELSE 'NULL' END), ', ')
-                    FROM unnest(p.proargnames[1:p.pronargs]) AS a (name))) AS sql
+                    FROM unnest(p.proargnames[1:p.pronargs]) AS a (name)
+                    WHERE g.kept_by <> 'reader' OR a.name IN ('target', 'metric'))) AS sql
         FROM pg_proc p JOIN guard g ON g.name = p.proname
         WHERE p.pronamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace)
-          AND (g.kept_by IN ('owner', 'run', 'nobody') OR p.proname = 'generate_events')
+          AND (g.kept_by IN ('owner', 'reader', 'run', 'nobody') OR p.proname = 'generate_events')
         ORDER BY 1::text
     LOOP
         code := 'none';
@@ -149,7 +155,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             code := SQLSTATE;
         END;
-        IF code <> (CASE call.kept_by WHEN 'run' THEN '55000' WHEN 'owner' THEN '42501' WHEN 'nobody' THEN '42501' ELSE '22004' END) THEN
+        IF code <> (CASE call.kept_by WHEN 'run' THEN '55000' WHEN 'caller' THEN '22004' ELSE '42501' END) THEN
             RAISE WARNING '% is not kept from a stranger: %', call.signature, code;
         END IF;
     END LOOP;
@@ -163,4 +169,6 @@ SET client_min_messages = warning;
 DROP OWNED BY surface_stranger;
 DROP ROLE surface_stranger;
 SELECT cumulate.drop_table('fresh.counts');
+SELECT cumulate.drop_table('unread.counts');
+DROP SCHEMA unread;
 DROP SCHEMA fresh CASCADE;

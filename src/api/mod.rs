@@ -2,6 +2,7 @@
 //! are declared in sql/internal.sql.
 #![allow(unsafe_code)] // The macros of pgrx expand to it; none is written here by hand.
 
+mod analytics;
 mod arrays;
 mod backfill;
 pub mod late;

@@ -68,6 +68,19 @@ pub fn read(target: Oid, through: Day) -> Vec<Note> {
     })
 }
 
+/// The days up to `through` that have written notes; None stands for every day.
+pub fn days(target: Oid, through: Day) -> Vec<Option<Day>> {
+    as_extension(|| {
+        Statement::new(
+            "SELECT DISTINCT day - DATE '2000-01-01' FROM cumulate.note
+             WHERE target = $1 AND (day IS NULL OR day <= DATE '2000-01-01' + $2)",
+        )
+        .bind(target)
+        .bind(through.number())
+        .map(|row| row.get(0).map(Day::stored))
+    })
+}
+
 /// Deletes exactly these notes.
 pub fn delete(target: Oid, notes: &[Note]) {
     if notes.is_empty() {

@@ -226,6 +226,45 @@ pub enum Error {
         table: String,
     },
 
+    // Questions
+    UnknownMetric {
+        metric: String,
+        table: String,
+        metrics: Vec<String>,
+    },
+    NotANumber {
+        metric: String,
+        type_name: String,
+        table: String,
+    },
+    NoRollup {
+        metric: String,
+        rollup: &'static str,
+        of: &'static str,
+    },
+    KeyForm {
+        table: String,
+        columns: Vec<String>,
+    },
+    ReaderDenied {
+        table: String,
+        role: String,
+        /// What GRANT would give.
+        grant: String,
+    },
+    ReaderRowSecurity {
+        table: String,
+        role: String,
+    },
+    NothingClosed {
+        table: String,
+    },
+    DaysNotUsable {
+        table: String,
+        told: String,
+        remedy: String,
+    },
+
     // Schedules
     BadSchedule {
         schedule: String,

@@ -1,6 +1,7 @@
 //! What each refusal says: SQLSTATE, message, DETAIL, HINT.
 
 use super::Error;
+use crate::pg::table::literal;
 use pgrx::PgSqlErrorCode as Code;
 
 /// An error's four parts.
@@ -342,6 +343,57 @@ impl Error {
                 "Only a table of which a part has been dropped can be forgotten.".to_owned(),
                 format!("SELECT cumulate.drop_table('{table}');"),
             ),
+            UnknownMetric { metric, table, metrics } => (
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("metric \"{metric}\" of \"{table}\" does not exist"),
+                format!("Its metrics are {}.", quoted_list(&metrics)),
+                format!("Use metric => '{}'.", metrics.first().map_or("", String::as_str)),
+            ),
+            NotANumber { metric, type_name, table } => (
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                format!("metric \"{metric}\" has type {type_name}, which is not a type of numbers"),
+                "The types of numbers are smallint, integer, bigint, real, double precision and numeric.".to_owned(),
+                format!("SELECT metric, value FROM cumulate.metrics WHERE target = {}::regclass;", literal(&table)),
+            ),
+            NoRollup { metric, rollup, of } => (
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("metric \"{metric}\" has no value of {of}"),
+                format!("Its roll-up is \"{rollup}\", which cannot be made of {of}."),
+                "Ask for one key and day, or for a metric whose roll-up is sum, max or min.".to_owned(),
+            ),
+            KeyForm { table, columns } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("key does not name the key columns of \"{table}\""),
+                format!("A key is a jsonb object of all key columns and nothing else. They are {}.", quoted_list(&columns)),
+format!(
+                    "Use key => jsonb_build_object({}).",
+                    columns.iter().map(|name| format!("{}, ...", literal(name))).collect::<Vec<_>>().join(", ")
+                ),
+            ),
+            ReaderDenied { table, role, grant } => (
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table {table}"),
+                format!("Role \"{role}\" cannot read all columns that the answer is about."),
+                format!("GRANT {grant} TO \"{role}\";"),
+            ),
+            ReaderRowSecurity { table, role } => (
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("row security of {table} applies to role \"{role}\""),
+                "The answer counts the rows of all keys, and with them rows that the policies hide from that role.".to_owned(),
+                format!("ALTER ROLE \"{role}\" BYPASSRLS;"),
+            ),
+            NothingClosed { table } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("no day of {table} is closed yet"),
+                "The answer needs at least one day that is closed.".to_owned(),
+                format!("CALL cumulate.backfill({});", literal(&table)),
+            ),
+            DaysNotUsable { table, told, remedy } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the days of {table} are not all closed and clean"),
+                told,
+                remedy,
+            ),
             BadSchedule { schedule, reason } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("\"{schedule}\" is not a schedule"),
@@ -384,7 +436,7 @@ fn sentence(reason: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn quoted_list(names: &[&str]) -> String {
+fn quoted_list(names: &[impl std::fmt::Display]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     quoted.join(", ")
 }

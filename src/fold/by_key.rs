@@ -1,9 +1,9 @@
 //! Key by key: all rows of a key come together, and its snapshot rows go out. Memory does not grow with the keys.
 
+use super::key_change::SameKey;
 use super::stream::{Columns, Kind, Reading};
 use super::{Fold, Ticker};
 use crate::error::Error;
-use crate::pg::compare::Order;
 use crate::pg::receiver::Row;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
@@ -33,20 +33,13 @@ pub fn run(
     fold.add_slot();
     let (mut ticker, mut base_rows) = (Ticker::default(), 0);
     let definition = reading.definition;
-    let mut orders: Vec<Order> =
-        definition.keys.iter().filter_map(|key| Order::of(key.layout.oid, key.collation)).collect();
+    let mut same_key = SameKey::of(&definition.keys);
     let mut group = Group { keys: Vec::new(), stored: Vec::new(), events: Vec::new() };
     let (statement, columns) = reading.statement();
     statement.serial_if(serial).each(|row| {
         ticker.tick();
         base_rows += i64::from(columns.kind(&row) == Kind::Base);
-        let same = !group.keys.is_empty()
-            && orders
-                .iter_mut()
-                .zip(&group.keys)
-                .enumerate()
-                .all(|(index, (order, key))| order.compare(key.datum(), columns.key(&row, index)).is_eq());
-        if !same {
+        if group.keys.is_empty() || !same_key.is(&group.keys, |index| columns.key(&row, index)) {
             group.finish(&mut fold, &mut key_done)?;
             let keys = definition.keys.iter().enumerate();
             group.keys.extend(keys.map(|(index, key)| Image::of(key.layout, columns.key(&row, index))));

@@ -4,6 +4,7 @@ pub mod by_day;
 pub mod by_key;
 pub mod codec;
 pub mod in_step;
+pub mod key_change;
 mod lane;
 pub mod stream;
 

@@ -4,4 +4,5 @@ pub mod collect;
 pub mod dirt;
 pub mod leaves;
 pub mod triggers;
+pub mod waiting;
 pub mod writers;

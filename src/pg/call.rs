@@ -2,6 +2,8 @@
 //! arguments.
 
 use super::border::outermost;
+use super::convert::Read;
+use super::rows::Rows;
 use crate::error::Error;
 use pgrx::pg_sys::{self, Datum};
 
@@ -15,6 +17,19 @@ impl Call {
         // SAFETY: PostgreSQL passes as many arguments as the function was declared with.
         let argument = unsafe { &*(*self.0).args.as_ptr().add(index) };
         (!argument.isnull).then_some(argument.value)
+    }
+
+    /// An argument from 0 on, converted; the type must be the declared one.
+    pub fn get<T: Read>(&self, index: usize) -> Option<T> {
+        let value = self.argument(index)?;
+        // SAFETY: the callers name the argument's own type.
+        Some(unsafe { T::read(value) })
+    }
+
+    /// The rows that the call returns, for a function that is declared to return rows.
+    pub fn rows(&self) -> Rows {
+        // SAFETY: PostgreSQL passed the call.
+        unsafe { Rows::of(self.0) }
     }
 }
 
@@ -34,7 +49,7 @@ pub unsafe fn answer(
     })
 }
 
-/// Declares a C function by its name and that of its record; sql/arrays.sql says what it is in SQL.
+/// Declares a C function by its name and that of its record; sql/arrays.sql or sql/analytics.sql says what it is in SQL.
 macro_rules! c_function {
     ($name:ident, $record:ident, $work:expr) => {
         #[unsafe(no_mangle)]

@@ -3,6 +3,12 @@
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cmp::Ordering;
 
+/// Whether texts of a collation are equal only when their bytes are.
+pub fn is_deterministic(collation: Oid) -> bool {
+    // SAFETY: a syscache look-up; an unknown collation raises PostgreSQL's error.
+    unsafe { pg_sys::get_collation_isdeterministic(collation) }
+}
+
 /// The btree order of one type, as an index on such a column has it.
 pub struct Order {
     support: Box<pg_sys::SortSupportData>,

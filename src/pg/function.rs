@@ -1,6 +1,6 @@
 //! Argument and result types of the extension's SQL functions that pgrx does not have in the form needed here.
 
-use super::convert;
+use super::convert::{self, Read};
 use super::value::{self, Image, Layout};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum as Boxed;
@@ -77,6 +77,14 @@ impl_sql_translatable!(NoRow, "trigger");
 pub struct Regclass(pub Oid);
 argument!(Regclass, "regclass", |datum: Datum| Regclass(Oid::from(datum.value() as u32)));
 
+impl Read for Regclass {
+    const TYPE: Oid = pg_sys::REGCLASSOID;
+
+    unsafe fn read(datum: Datum) -> Self {
+        Regclass(Oid::from(datum.value() as u32))
+    }
+}
+
 result!(Regclass, pg_sys::REGCLASSOID, |table: Regclass| Some(Datum::from(table.0)));
 
 /// A timestamptz as PostgreSQL stores it.
@@ -89,6 +97,14 @@ result!(Instant, pg_sys::TIMESTAMPTZOID, |instant: Instant| Some(Datum::from(ins
 /// A date as PostgreSQL stores it, with its infinities.
 pub struct RawDate(pub i32);
 argument!(RawDate, "date", |datum: Datum| RawDate(datum.value() as i32));
+
+impl Read for RawDate {
+    const TYPE: Oid = pg_sys::DATEOID;
+
+    unsafe fn read(datum: Datum) -> Self {
+        RawDate(datum.value() as i32)
+    }
+}
 
 impl RawDate {
     pub fn is_infinite(&self) -> bool {

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod message;
 pub mod process;
 pub mod receiver;
+pub mod rows;
 pub mod spi;
 pub mod table;
 pub mod transaction;

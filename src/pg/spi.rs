@@ -8,6 +8,7 @@ use super::identity::with_own_names;
 use super::receiver::{Receiver, Row};
 use crate::error::Error;
 use pgrx::pg_sys::{self, Datum, Oid};
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 /// A bound value.
@@ -149,7 +150,8 @@ impl Prepared {
             }
             let options = pg_sys::SPIExecuteOptions {
                 params: if params.is_empty() { std::ptr::null_mut() } else { list },
-                read_only: false,
+                // Without that each statement sees what others have committed meanwhile.
+                read_only: READING.get(),
                 dest: receiver.map_or(std::ptr::null_mut(), |receiver| receiver.as_dest()),
                 ..Default::default()
             };
@@ -166,6 +168,31 @@ impl Drop for Prepared {
             // SAFETY: the plan is ours and freed once; what an interrupted execution holds of it has its own count.
             unsafe { pg_sys::SPI_freeplan(self.plan) };
         }
+    }
+}
+
+thread_local! {
+    /// Whether statements read by the snapshot that `in_one_snapshot` took.
+    static READING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, which only reads: all its statements see the same, which is what there is now, and what this transaction
+/// has written.
+pub fn in_one_snapshot<T>(work: impl FnOnce() -> T) -> T {
+    struct Reading(bool);
+    impl Drop for Reading {
+        fn drop(&mut self) {
+            READING.set(self.0);
+        }
+    }
+    let _reading = Reading(READING.replace(true));
+    // SAFETY: pushed and popped in pairs; on an error the abort pops it.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = work();
+        pg_sys::PopActiveSnapshot();
+        result
     }
 }
 

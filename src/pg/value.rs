@@ -15,7 +15,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub const TEXT: Layout = Layout { oid: pg_sys::TEXTOID, length: -1, by_value: false, align: pg_sys::TYPALIGN_INT as i8 };
+    pub const TEXT: Layout =
+        Layout { oid: pg_sys::TEXTOID, length: -1, by_value: false, align: pg_sys::TYPALIGN_INT as i8 };
     pub const NUMERIC: Layout =
         Layout { oid: pg_sys::NUMERICOID, length: -1, by_value: false, align: pg_sys::TYPALIGN_INT as i8 };
 

@@ -20,8 +20,12 @@
 #![forbid(unsafe_code)]
 
 pub mod calendar;
+pub mod cohorts;
 pub mod events;
+pub mod growth;
+pub mod keys_by_day;
 pub mod metrics;
+pub mod periods;
 pub mod retry;
 pub mod schedule;
 pub mod version;

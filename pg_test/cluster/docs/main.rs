@@ -33,6 +33,7 @@ macro_rules! documents {
 
 documents! {
     readme: "README.md",
+    activity: "docs/activity.md",
     late_changes: "docs/late-changes.md",
     operations: "docs/operations.md",
     reference: "docs/reference.md",

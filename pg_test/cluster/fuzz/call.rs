@@ -2,7 +2,7 @@
 
 use crate::hostile::hostile;
 use crate::surface::Function;
-use crate::values::{self, Theme, Value};
+use crate::values::{self, QUESTIONS, Theme, Value};
 use crate::world::World;
 use pg_cumulate_tests::{Ask, Dice, Refusal, ident};
 use postgres::Client;
@@ -122,6 +122,9 @@ impl Call {
                     "SELECT cumulate.cumulate_range({target}, current_date - 14, least({through}, current_date - 1)); "
                 );
             }
+            question if QUESTIONS.contains(&question) => {
+                self.before = vec![format!("SELECT cumulate.apply_late({target})")];
+            }
             _ => {}
         }
     }
@@ -190,6 +193,8 @@ fn left_out(function: &Function, argument: &str, dice: &mut Dice) -> bool {
         // Too many by default.
         ("generate_events", "events") => false,
         ("create_sales_pipeline", _) => false,
+        // By default there may be no days to compare with.
+        ("movers", _) => false,
         // All days take longer than some.
         ("backfill", _) => dice.percent(10),
         _ => dice.percent(50),

@@ -24,6 +24,20 @@ pub fn hostile(argument: &Argument, world: &World, dice: &mut Dice) -> Value {
         "json" if dice.percent(5) => value(nested_json(dice)),
         "json" if argument.name == "metric" => typed(&one_metric(dice)),
         "json" => typed(dice.one(METRICS)),
+        "jsonb" => value(dice.one(&[
+            "'{}'::jsonb",
+            "'[]'::jsonb",
+            "'null'::jsonb",
+            "'\"a\"'::jsonb",
+            "'{\"key\": null}'::jsonb",
+            "'{\"key\": [1, {\"a\": 2}]}'::jsonb",
+            "'{\"key\": \"a\", \"key\": \"b\"}'::jsonb",
+            "'{\"key\": \"a\", \"snapshot_date\": \"x\"}'::jsonb",
+            "'{\"number\": 1e400}'::jsonb",
+            "'{\"number\": \"1; DROP TABLE counts\"}'::jsonb",
+            "jsonb_build_object('key', repeat('k', 20000))",
+            "jsonb_build_object('user', 'x')",
+        ])),
         "interval" => typed(dice.one(INTERVALS)),
         "boolean" => value(dice.one(&["true", "false"])),
         // Such a number of events would be written, until the statement is cancelled.
@@ -70,7 +84,7 @@ fn hostile_text(name: &str, dice: &mut Dice) -> String {
         "filter" => Some(EXPRESSIONS),
         "time_zone" => Some(ZONES),
         "schedule" => Some(SCHEDULES),
-        "shape" | "late" | "partition_by" | "profile" => Some(CHOICES),
+        "shape" | "late" | "partition_by" | "profile" | "period" | "cohort" | "metric" => Some(CHOICES),
         _ => None,
     };
     match own {

@@ -85,6 +85,22 @@ impl Theme {
     }
 }
 
+/// Questions to a table, which are answered for closed days alone.
+pub const QUESTIONS: [&str; 6] = ["active_keys", "growth", "cohorts", "series", "top", "movers"];
+
+impl Theme {
+    /// A metric of the target that is one of numbers, and one of its keys.
+    fn metric_and_key(&self) -> (&'static str, &'static str) {
+        match self.target.as_str() {
+            "padded" => ("top", r#"{"key": "a"}"#),
+            "triggered" => ("mean", r#"{"number": 7}"#),
+            "sales_counts" => ("events", r#"{"product_id": 1, "event_type": "sell"}"#),
+            "\"Odd 'name\"\"\"" => ("it's", r#"{"user": "x"}"#),
+            _ => ("events", r#"{"key": "a"}"#),
+        }
+    }
+}
+
 /// A value with which the call should succeed.
 pub fn sensible(function: &Function, argument: &Argument, theme: &Theme, world: &World, dice: &mut Dice) -> Value {
     let day = |distance: u64| literal(&(world.first_day + chrono::Days::new(distance)).to_string()) + "::date";
@@ -105,6 +121,16 @@ pub fn sensible(function: &Function, argument: &Argument, theme: &Theme, world: 
         }
         ("alter_table", "late") => value(dice.one(&["NULL", "'none'", "'scan'"])),
         ("create_sales_pipeline", _) => text(&format!("{}_{}", world.schema, theme.new_name())),
+        (question, "from_day" | "to_day" | "day") if QUESTIONS.contains(&question) => {
+            // The first days are closed; to compare with days before, the last of them.
+            let distance = if name == "from_day" { theme.from % 3 } else { 4 + theme.to % 2 };
+            value(day(distance))
+        }
+        (question, "metric") if QUESTIONS.contains(&question) => text(theme.metric_and_key().0),
+        ("movers", "days") => value(dice.one(&["1", "2"])),
+        (_, "key") => text(theme.metric_and_key().1),
+        (_, "period" | "cohort") => value(dice.one(&["'day'", "'week'", "'month'", "'1'", "'3'", "'28'"])),
+        (_, "periods") => value((1 + dice.below(20)).to_string()),
         (_, "target") if !function.arguments.is_empty() => text(&theme.target),
         ("add_metric" | "add_metric_begin", "name") => text(&format!("m{}", theme.number)),
         ("add_metric" | "add_metric_begin", "metric") => value(dice.one(&[
