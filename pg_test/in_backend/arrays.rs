@@ -74,7 +74,7 @@ pub fn elements_of_every_width_and_alignment_survive_a_round_trip() {
                 array::read_any(array, Layout::of(oid), usize::MAX, &mut elements)?;
                 let written = array::write_any(Layout::of(oid), &elements);
                 let array_type = crate::pg::table::array_type(oid).unwrap_or(pgrx::pg_sys::Oid::INVALID);
-                assert_eq!(crate::pg::value::to_text(array_type, written), source, "{name}");
+                assert_eq!(crate::pg::value::to_text(array_type, written).text(), source, "{name}");
                 Ok(())
             });
             assert!(each.is_ok());
