@@ -152,8 +152,15 @@ impl Drop for Pushed<'_> {
 
 // As C calls them: an error in one of these goes on to whoever waits for the first.
 unsafe extern "C-unwind" {
+    fn AllocSetContextCreateInternal(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        least: usize,
+        first: usize,
+        most: usize,
+    ) -> pg_sys::MemoryContext;
+    fn MemoryContextDelete(context: pg_sys::MemoryContext);
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
-    fn FreeErrorData(error: *mut pg_sys::ErrorData);
     fn errmsg_internal(format: *const c_char, ...) -> c_int;
     fn errdetail_internal(format: *const c_char, ...) -> c_int;
     fn errhint(format: *const c_char, ...) -> c_int;
@@ -198,10 +205,13 @@ unsafe extern "C-unwind" fn give_letters(_: *mut c_void) {
 /// # Safety
 /// In a function that PostgreSQL calls for it.
 unsafe fn raised_now() -> Option<Raised> {
-    // SAFETY: by contract; the copy lives in a context that is always there, and is freed.
+    // SAFETY: by contract; the copy goes with its context, for not all of it can be freed alone.
     unsafe {
         let before = pg_sys::CurrentMemoryContext;
-        pg_sys::CurrentMemoryContext = pg_sys::TopMemoryContext;
+        let (least, first) = (pg_sys::ALLOCSET_SMALL_MINSIZE as usize, pg_sys::ALLOCSET_SMALL_INITSIZE as usize);
+        let most = pg_sys::ALLOCSET_SMALL_MAXSIZE as usize;
+        let own = AllocSetContextCreateInternal(pg_sys::ErrorContext, c"pg_cumulate".as_ptr(), least, first, most);
+        pg_sys::CurrentMemoryContext = own;
         let copy = CopyErrorData();
         pg_sys::CurrentMemoryContext = before;
         let error = &*copy;
@@ -210,7 +220,7 @@ unsafe fn raised_now() -> Option<Raised> {
             code: error.sqlerrcode,
             texts: [text(error.message), text(error.detail), text(error.hint)],
         });
-        FreeErrorData(copy);
+        MemoryContextDelete(own);
         raised
     }
 }
