@@ -85,7 +85,9 @@ CREATE TABLE cumulate.schedule (
     reason     text,
     failures   integer     NOT NULL DEFAULT 0,
     retry_at   timestamptz,
-    scanned_at timestamptz
+    scanned_at timestamptz,
+    served_at  timestamptz,
+    slow       boolean     NOT NULL DEFAULT false
 );
 
 CREATE TABLE cumulate.run (
@@ -173,6 +175,8 @@ COMMENT ON COLUMN cumulate.schedule.reason IS 'Why it is paused';
 COMMENT ON COLUMN cumulate.schedule.failures IS 'Runs in a row that have failed';
 COMMENT ON COLUMN cumulate.schedule.retry_at IS 'When it is tried again';
 COMMENT ON COLUMN cumulate.schedule.scanned_at IS 'When the last days of a table with late => scan were last read again';
+COMMENT ON COLUMN cumulate.schedule.served_at IS 'When its last turn began or ended: tables take turns';
+COMMENT ON COLUMN cumulate.schedule.slow IS 'Whether a batch of its last turn took so long that the last of several workers leaves the table to others';
 
 COMMENT ON TABLE cumulate.run IS 'Runs: one row for each execution of a cumulative table''s work; read them in cumulate.runs';
 COMMENT ON COLUMN cumulate.run.run_id IS 'Number of the run';

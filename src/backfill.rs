@@ -55,8 +55,8 @@ pub fn first_wanted(definition: &Definition, start: Day) -> Day {
     live.max(horizon)
 }
 
-/// Does one batch of a run; whether there is more to do.
-pub fn step(id: i64) -> Result<bool, Error> {
+/// Does one batch of a run, of at most so many days; whether there is more to do.
+pub fn step(id: i64, most_days: i32) -> Result<bool, Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     let mut definition = Definition::owned(run.target)?;
     let table = definition.target.label();
@@ -65,7 +65,7 @@ pub fn step(id: i64) -> Result<bool, Error> {
             aggregate(&mut definition, &run)?;
         }
         let from = run.from.plus(run.days_done);
-        let to = from.plus(batch_days(&definition, &run) - 1).min(run.to);
+        let to = from.plus(batch_days(&definition, &run).min(most_days) - 1).min(run.to);
         let again = Again::UnclosedSince(run.started_at);
         let rows = run.rows + close::close(&mut definition, from, to, again)?;
         let done = run.days_done + to.since(from) + 1;

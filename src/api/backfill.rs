@@ -19,7 +19,7 @@ fn backfill_begin(target: Option<Regclass>, from_day: Option<RawDate>, to_day: O
 
 #[pg_extern(sql = false)]
 fn backfill_step(run_id: Option<i64>) -> bool {
-    cross(|| backfill::step(given("run_id", run_id)?))
+    cross(|| backfill::step(given("run_id", run_id)?, i32::MAX))
 }
 
 #[pg_extern(sql = false)]

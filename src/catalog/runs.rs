@@ -130,11 +130,21 @@ pub fn succeed(id: i64) {
         Statement::new(
             "UPDATE cumulate.run SET status = 'succeeded', finished_at = pg_catalog.clock_timestamp(),
                  to_day = from_day + days_done - 1, days_total = days_done
-             WHERE run_id = $1",
+             WHERE run_id = $1 AND status = 'running'",
         )
         .bind(id)
         .run()
     });
+}
+
+/// Ends a run that is left to another one: with the days that it has done; without any it never was.
+pub fn leave(id: i64) {
+    as_extension(|| {
+        Statement::new("DELETE FROM cumulate.run WHERE run_id = $1 AND status = 'running' AND days_done = 0")
+            .bind(id)
+            .run()
+    });
+    succeed(id);
 }
 
 /// Ends a run with its error.

@@ -46,12 +46,25 @@ pub fn want(target: Oid) {
     });
 }
 
-/// What was wanted has begun.
+/// Its turn has begun, and with it what was wanted.
 pub fn serve(target: Oid) {
     as_extension(|| {
-        Statement::new("UPDATE cumulate.schedule SET wanted_at = NULL WHERE target = $1 AND wanted_at IS NOT NULL")
-            .bind(target)
-            .run()
+        Statement::new(
+            "UPDATE cumulate.schedule SET wanted_at = NULL, served_at = pg_catalog.clock_timestamp() WHERE target = $1",
+        )
+        .bind(target)
+        .run()
+    });
+}
+
+/// Its turn took too long for a light worker.
+pub fn leave_to_others(target: Oid) {
+    as_extension(|| {
+        Statement::new(
+            "UPDATE cumulate.schedule SET slow = true, served_at = pg_catalog.clock_timestamp() WHERE target = $1",
+        )
+        .bind(target)
+        .run()
     });
 }
 
@@ -88,15 +101,15 @@ pub fn resume(target: Oid) {
     });
 }
 
-/// The last run went well.
-pub fn succeed(target: Oid) {
+/// Its turn went well, or as far as it could; whether a batch took long.
+pub fn succeed(target: Oid, slow: bool) {
     as_extension(|| {
         Statement::new(
-            "UPDATE cumulate.schedule s SET failures = 0, retry_at = NULL, scanned_at = pg_catalog.clock_timestamp()
-             FROM cumulate.definition d
-             WHERE s.target = $1 AND d.target = $1 AND (s.failures > 0 OR s.retry_at IS NOT NULL OR d.late = 'scan')",
+            "UPDATE cumulate.schedule SET failures = 0, retry_at = NULL, scanned_at = pg_catalog.clock_timestamp(),
+                 served_at = pg_catalog.clock_timestamp(), slow = $2 WHERE target = $1",
         )
         .bind(target)
+        .bind(slow)
         .run()
     });
 }
@@ -105,7 +118,8 @@ pub fn succeed(target: Oid) {
 pub fn count_failure(target: Oid) -> i32 {
     as_extension(|| {
         Statement::new(
-            "UPDATE cumulate.schedule SET failures = failures + 1, wanted_at = NULL WHERE target = $1
+            "UPDATE cumulate.schedule
+             SET failures = failures + 1, wanted_at = NULL, served_at = pg_catalog.clock_timestamp() WHERE target = $1
              RETURNING failures",
         )
         .bind(target)

@@ -21,8 +21,18 @@ pub enum Found {
     NoExtension,
     /// Nothing more is due.
     Idle,
-    /// More is due, the oldest of it since then (microseconds since 1970).
-    More(i64),
+    /// It left for others, or stayed as long as it may: more is due.
+    More,
+    /// All that is due takes too long for a light worker.
+    Heavy,
+}
+
+/// What a worker may take on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    Any,
+    /// Nothing that takes long, for others may need the worker soon.
+    Light,
 }
 
 /// A worker's place.
@@ -31,6 +41,8 @@ struct Place {
     database: Oid,
     /// 0 until the worker has begun.
     pid: i32,
+    /// Others wait: it should end at its next batch.
+    to_leave: bool,
     found: Found,
 }
 
@@ -135,7 +147,7 @@ pub fn take_asked() -> Asked {
 pub fn reserve_place(database: Oid) -> Option<usize> {
     let mut board = BOARD.exclusive();
     let place = board.places.iter().position(Option::is_none)?;
-    board.places[place] = Some(Place { database, pid: 0, found: Found::Nothing });
+    board.places[place] = Some(Place { database, pid: 0, to_leave: false, found: Found::Nothing });
     Some(place)
 }
 
@@ -145,16 +157,28 @@ pub fn clear_place(place: usize) -> Found {
     board.places[place].take().map_or(Found::Nothing, |place| place.found)
 }
 
-/// Workers that an earlier launcher has left behind, by their databases; places of those that have ended become free.
-pub fn orphans(own: &[usize]) -> Vec<Oid> {
+/// How many workers an earlier launcher has left behind, which leave at their next batch; places of those that have
+/// ended become free.
+pub fn orphans(own: &[usize]) -> usize {
     let mut board = BOARD.exclusive();
-    for index in (0..MOST_WORKERS).filter(|index| !own.contains(index)) {
-        if board.places[index].is_some_and(|place| !process::is_alive(place.pid)) {
-            board.places[index] = None;
-        }
+    let others = board.places.iter_mut().enumerate().filter(|(index, _)| !own.contains(index));
+    let mut left = 0;
+    for (_, place) in others {
+        *place = place.filter(|place| process::is_alive(place.pid)).map(|place| Place { to_leave: true, ..place });
+        left += usize::from(place.is_some());
     }
-    let left = board.places.iter().enumerate().filter(|(index, _)| !own.contains(index));
-    left.filter_map(|(_, place)| place.map(|place| place.database)).collect()
+    left
+}
+
+/// Has the worker of a place end at its next batch.
+pub fn have_leave(place: usize, database: Oid) {
+    change_place(place, database, |place| place.to_leave = true);
+}
+
+/// Whether the worker of a place should end: it was told to, or nobody knows of it any more.
+pub fn is_to_leave(place: usize, database: Oid) -> bool {
+    let place = BOARD.share().places.get(place).copied().flatten();
+    place.filter(|place| place.database == database).is_none_or(|place| place.to_leave)
 }
 
 /// This process is the worker of a place.

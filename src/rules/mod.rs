@@ -25,6 +25,7 @@ pub mod events;
 pub mod growth;
 pub mod keys_by_day;
 pub mod metrics;
+pub mod pace;
 pub mod periods;
 pub mod retry;
 pub mod schedule;

@@ -1,19 +1,19 @@
 //! The launcher: sleeps, and starts workers.
 
-use super::WORKER;
-use super::rota::Rota;
+use super::rota::{Room, Rota, Visit};
+use super::{WORKER, worker};
 use crate::guc;
 use crate::pg::board::{self, Asked};
 use crate::pg::message;
 use crate::pg::process::{self, Cancel, Child};
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Oid;
 use std::time::Instant;
 
 /// A worker that this launcher has started.
 struct Running {
     child: Child,
     place: usize,
-    database: Oid,
+    visit: Visit,
 }
 
 /// The life of the launcher: until the server stops.
@@ -41,10 +41,16 @@ pub fn main() {
             rota.refresh(&present, now());
             next_scan = now() + naptime();
         }
-        let all_busy = start_workers(&mut rota, &mut running, now());
-        let idle = rota.idle_time(now()).unwrap_or(i64::MAX).min(next_scan - now());
+        let own: Vec<usize> = running.iter().map(|worker| worker.place).collect();
+        let room = Room { most: guc::max_workers(), orphans: board::orphans(&own) };
+        start_workers(&mut rota, &mut running, room, now());
+        for visit in rota.to_leave(now(), room) {
+            let places = running.iter().filter(|worker| worker.visit == visit).map(|worker| worker.place);
+            places.for_each(|place| board::have_leave(place, Oid::from(visit.database)));
+        }
+        let idle = rota.idle_time(now(), room).unwrap_or(i64::MAX).min(next_scan - now());
         // The end of a worker wakes the launcher.
-        process::sleep(if all_busy { naptime() } else { idle.clamp(1, naptime()) });
+        process::sleep(idle.clamp(1, naptime()));
     }
 }
 
@@ -56,33 +62,24 @@ fn naptime() -> i64 {
 fn collect(rota: &mut Rota, running: &mut Vec<Running>, now: i64) {
     let ended = running.extract_if(.., |worker| worker.child.has_ended());
     for worker in ended.collect::<Vec<_>>() {
-        rota.ended(worker.database.to_u32(), board::clear_place(worker.place), now, naptime());
+        rota.ended(worker.visit, board::clear_place(worker.place), now, naptime());
     }
 }
 
-/// Starts as many as may be; whether no more may.
-fn start_workers(rota: &mut Rota, running: &mut Vec<Running>, now: i64) -> bool {
-    let own: Vec<usize> = running.iter().map(|worker| worker.place).collect();
-    let orphans = board::orphans(&own);
-    loop {
-        let busy = running.len() + orphans.len();
-        let free = guc::max_workers().saturating_sub(busy);
-        let Some(number) = rota.next(now, free, naptime()) else { return free == 0 };
-        let database = Oid::from(number);
-        match start_worker(database) {
+/// Starts as many as there is room for.
+fn start_workers(rota: &mut Rota, running: &mut Vec<Running>, room: Room, now: i64) {
+    while let Some(visit) = rota.next(now, room, naptime()) {
+        match start_worker(visit) {
             Some(worker) => running.push(worker),
-            None => {
-                rota.put_off(number, now, naptime());
-                return false;
-            }
+            None => return rota.put_off(visit, now, naptime()),
         }
     }
 }
 
-fn start_worker(database: Oid) -> Option<Running> {
+fn start_worker(visit: Visit) -> Option<Running> {
+    let database = Oid::from(visit.database);
     let place = board::reserve_place(database)?;
-    let argument = Datum::from(((place as u64) << 32) | u64::from(database.to_u32()));
-    let child = process::start(&WORKER, argument);
+    let child = process::start(&WORKER, worker::Place { number: place, database, load: visit.load }.argument());
     if child.is_none() {
         board::clear_place(place);
     }
@@ -92,5 +89,5 @@ fn start_worker(database: Oid) -> Option<Running> {
             "Raise max_worker_processes and restart the server.",
         );
     }
-    child.map(|child| Running { child, place, database })
+    child.map(|child| Running { child, place, visit })
 }

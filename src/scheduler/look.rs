@@ -22,6 +22,10 @@ pub struct Due {
     pub through: Option<Day>,
     /// Since when it has waited, in seconds since 1970.
     pub since: i64,
+    /// When its last turn was.
+    pub served_at: Option<i64>,
+    /// Whether it takes too long for a light worker.
+    pub slow: bool,
 }
 
 /// What a database expects of the scheduler.
@@ -51,10 +55,11 @@ pub fn service() -> Service {
 /// The version of this library.
 pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
-/// Tables that have something to do, those that have waited longest first.
+/// Tables that have something to do. Those come first whose last turn is longest ago, then those that have waited
+/// longest: whoever is held or slow has had its turn, and comes last.
 pub fn due_tables() -> Vec<Due> {
     let mut due: Vec<Due> = tables().into_iter().filter_map(|table| table.due(unix_now())).collect();
-    due.sort_by_key(|table| table.since);
+    due.sort_by_key(|table| (table.served_at, table.since));
     due
 }
 
@@ -76,6 +81,8 @@ struct Candidate {
     leaves_changed: bool,
     scans: bool,
     scanned_at: Option<i64>,
+    served_at: Option<i64>,
+    slow: bool,
 }
 
 impl Candidate {
@@ -108,7 +115,15 @@ impl Candidate {
             (None, true) => Cause::Schedule,
             (None, false) => Cause::Late,
         };
-        Some(Due { target: self.target, label: self.label, cause, through: through.filter(|_| closes), since })
+        Some(Due {
+            target: self.target,
+            label: self.label,
+            cause,
+            through: through.filter(|_| closes),
+            since,
+            served_at: self.served_at,
+            slow: self.slow,
+        })
     }
 }
 
@@ -151,7 +166,8 @@ fn tables() -> Vec<Candidate> {
                     IS DISTINCT FROM
                     (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
                      FROM ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers)) AS k (leaf, trigger)),
-                    d.late = 'scan', extract(epoch FROM s.scanned_at)::bigint
+                    d.late = 'scan', extract(epoch FROM s.scanned_at)::bigint,
+                    extract(epoch FROM s.served_at)::bigint, s.slow
              FROM cumulate.definition d
              JOIN cumulate.schedule s ON s.target = d.target
              JOIN pg_catalog.pg_class c ON c.oid = d.target
@@ -182,6 +198,8 @@ fn tables() -> Vec<Candidate> {
             leaves_changed: row.get(11).unwrap_or_default(),
             scans: row.get(12).unwrap_or_default(),
             scanned_at: row.get(13),
+            served_at: row.get(14),
+            slow: row.get(15).unwrap_or_default(),
         })
     })
 }

@@ -1,12 +1,14 @@
 //! Days advance by themselves, in every database that has the extension. As autovacuum is built: one launcher, connected
 //! to no database, starts short-lived workers, one database each.
 //!
-//! launcher -> [`rota`]: which database next -> worker -> [`look`]: which tables are due -> [`turn`]: a table's run
+//! launcher -> [`rota`]: which database next -> worker -> [`stay`]: which table next, and whether others wait ->
+//! [`look`]: which tables are due -> [`turn`]: a table's run
 
 pub mod launcher;
 mod look;
 mod notify;
 mod rota;
+mod stay;
 mod turn;
 pub mod worker;
 

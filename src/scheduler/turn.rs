@@ -1,7 +1,8 @@
 //! A table's turn: one run, from its beginning to its end, batch by batch, each in a transaction of its own.
 
 use super::look::{Due, day_at, unix_now};
-use super::{notify, worker};
+use super::notify;
+use super::stay::{LIGHT, Stay};
 use crate::backfill;
 use crate::catalog::runs::{self, Cause};
 use crate::catalog::{Definition, State, ledger, schedules};
@@ -17,13 +18,14 @@ use crate::pg::spi::Statement;
 use crate::pg::{activity, message, process, table, transaction};
 use crate::retention;
 use crate::rules::calendar::{Day, days};
+use crate::rules::pace::Pace;
 use crate::rules::retry::{self, Verdict};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Something was done, or failed.
+    /// Something was done, failed, or took too long.
     Worked,
     /// Others are at it, or there was nothing to do after all.
     Nothing,
@@ -32,8 +34,8 @@ pub enum Ended {
 /// Days that one run closes at most: what is aggregated in its first transaction.
 const MOST_DAYS: i32 = 366;
 
-/// A source without an event that counts is looked at this often, in seconds.
-const UNTIL_EVENTS: i64 = 600;
+/// A source without an event that counts is looked through again after this many times what that took.
+const UNTIL_EVENTS: u32 = 20;
 
 /// A run that has begun.
 struct Begun {
@@ -42,38 +44,61 @@ struct Begun {
     span: Option<(Day, Day)>,
 }
 
-/// Runs a table's work until it is done or `end` has come.
-pub fn take(due: &Due, end: Instant) -> Ended {
-    let limit = Limit::new();
-    match transaction::run(limit.left(), || begin(due)) {
-        Ok(None) => Ended::Nothing,
-        Ok(Some(begun)) => {
-            let done =
-                if begun.span.is_some() { close_days(due, &begun, end, &limit) } else { repair(due, &begun, &limit) };
-            activity::idle();
-            done.unwrap_or_else(|failure| fail(due, Some(begun.id), &failure));
-            Ended::Worked
-        }
-        Err(failure) => {
-            fail(due, None, &failure);
-            Ended::Worked
-        }
-    }
+/// Why a turn ended before its work was done.
+enum Stop {
+    Failed(Failure),
+    /// A batch took longer than a light worker may.
+    TooLong,
 }
 
-/// What is left of `cumulate.run_timeout`.
-struct Limit(Option<Instant>);
+/// Gives a table its turn: until its work is done, others wait, or something stops it.
+pub fn take(due: &Due, stay: &Stay) -> Ended {
+    let limit = Limit::new(stay);
+    let (run, done) = match limit.run(|| begin(due)) {
+        Ok(None) => return Ended::Nothing,
+        Ok(Some(begun)) if begun.span.is_some() => (Some(begun.id), close_days(due, &begun, stay, &limit)),
+        Ok(Some(begun)) => (Some(begun.id), repair(due, &begun, &limit)),
+        Err(stop) => (None, Err(stop)),
+    };
+    activity::idle();
+    match done {
+        Ok(()) => {}
+        Err(Stop::Failed(failure)) => fail(due, run, &failure),
+        Err(Stop::TooLong) => leave(due, run),
+    }
+    Ended::Worked
+}
+
+/// How long a turn and its batches may take.
+struct Limit {
+    /// By cumulate.run_timeout.
+    end: Option<Instant>,
+    batch: Option<Duration>,
+}
 
 impl Limit {
-    fn new() -> Self {
-        Limit(guc::run_timeout().map(|timeout| Instant::now() + timeout))
+    fn new(stay: &Stay) -> Self {
+        Limit { end: guc::run_timeout().map(|timeout| Instant::now() + timeout), batch: stay.limit() }
     }
 
-    fn left(&self) -> Option<i32> {
-        let left = self.0?.saturating_duration_since(Instant::now());
-        Some(i32::try_from(left.as_millis()).unwrap_or(i32::MAX))
+    /// Runs a batch in a transaction of its own.
+    fn run<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Stop> {
+        let began = Instant::now();
+        let left = self.end.map(|end| end.saturating_duration_since(began));
+        let shortest = left.into_iter().chain(self.batch).min();
+        let milliseconds = shortest.map(|limit| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX));
+        transaction::run(milliseconds, work).map_err(|failure| {
+            let cancelled = failure.sqlstate.as_deref() == Some(CANCELLED);
+            match self.batch.filter(|batch| cancelled && began.elapsed() >= *batch) {
+                Some(_) if self.end.is_none_or(|end| Instant::now() < end) => Stop::TooLong,
+                _ => Stop::Failed(failure),
+            }
+        })
     }
 }
+
+/// The SQLSTATE of a statement that was cancelled.
+const CANCELLED: &str = "57014";
 
 /// Looks closer, and enters a run when there is something to do that nobody does.
 fn begin(due: &Due) -> Result<Option<Begun>, Error> {
@@ -127,9 +152,13 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
     if ledger::newest_snapshot(target).is_none() && !daily::has_events(definition)? {
         return Ok(None);
     }
+    let began = Instant::now();
     let start = match close::lock(definition) {
         Err(Error::NoEvents { .. }) => {
-            schedules::postpone(target, UNTIL_EVENTS);
+            let pause = began.elapsed() * UNTIL_EVENTS;
+            if pause > guc::naptime() {
+                schedules::postpone(target, pause.as_secs() as i64);
+            }
             return Ok(None);
         }
         start => start?,
@@ -139,32 +168,39 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
     let first = backfill::first_wanted(definition, start);
     let entries = ledger::entries(target, first, through);
     let state = |day: Day| entries.iter().find(|entry| entry.day == day).map_or(State::Missing, |entry| entry.state);
-    let Some(from) = days(first, through).find(|day| !state(*day).is_final()) else { return Ok(None) };
-    // A snapshot is there already; it is settled when those who write to its day have ended.
-    if state(from) == State::Open && writers::look(definition, from).is_some_and(|unnoted| unnoted <= from) {
+    // A snapshot that is there already is settled when those who write to its day have ended.
+    let any_open = entries.iter().any(|entry| entry.state == State::Open);
+    let held_from = if any_open { writers::look(definition, through) } else { None };
+    let is_held = |day: Day| state(day) == State::Open && held_from.is_some_and(|held_from| held_from <= day);
+    let Some(from) = days(first, through).find(|day| !state(*day).is_final() && !is_held(*day)) else {
         return Ok(None);
-    }
+    };
     let to = days(from, through.min(from.plus(MOST_DAYS - 1))).take_while(|day| !state(*day).is_final()).last();
     Ok(to.map(|to| (from, to)))
 }
 
-fn close_days(due: &Due, begun: &Begun, end: Instant, limit: &Limit) -> Result<(), Failure> {
+fn close_days(due: &Due, begun: &Begun, stay: &Stay, limit: &Limit) -> Result<(), Stop> {
+    let mut pace = Pace::default();
+    let mut slow = false;
     loop {
-        let more = transaction::run(limit.left(), || {
-            let more = within_key_limit(&due.label, || backfill::step(begun.id))?;
+        let began = Instant::now();
+        let more = limit.run(|| {
+            let more = within_key_limit(&due.label, || backfill::step(begun.id, pace.days()))?;
+            slow |= began.elapsed() >= LIGHT;
             if !more {
-                settle(due, begun);
+                settle(due, begun, slow);
             }
             Ok(more)
         })?;
+        pace.took(began.elapsed());
         if !more {
-            return drop_old(due, end, limit);
+            return drop_old(due, stay, limit);
         }
-        if Instant::now() >= end || worker::is_wanted() {
+        if gives_way(due, stay) {
             // What is left is the next run's.
-            return transaction::run(None, || {
+            return limit.run(|| {
                 runs::succeed(begun.id);
-                schedules::succeed(due.target);
+                schedules::succeed(due.target, slow);
                 Ok(())
             });
         }
@@ -172,35 +208,55 @@ fn close_days(due: &Due, begun: &Begun, end: Instant, limit: &Limit) -> Result<(
     }
 }
 
+/// Whether others should go first: tables, databases, or a session that works on this one by hand.
+fn gives_way(due: &Due, stay: &Stay) -> bool {
+    let is_free = || Definition::find(due.target).map(|definition| definition.try_lock());
+    stay.is_over() || stay.others_wait(due.target) || transaction::run(None, is_free).is_ok_and(|free| !free)
+}
+
 /// Drops snapshots that are older than the table keeps them.
-fn drop_old(due: &Due, end: Instant, limit: &Limit) -> Result<(), Failure> {
+fn drop_old(due: &Due, stay: &Stay, limit: &Limit) -> Result<(), Stop> {
     loop {
-        let dropped = transaction::run(limit.left(), || retention::step(&mut Definition::find(due.target)?))?;
-        if !dropped.more || Instant::now() >= end || worker::is_wanted() {
+        let dropped = limit.run(|| retention::step(&mut Definition::find(due.target)?))?;
+        if !dropped.more || gives_way(due, stay) {
             return Ok(());
         }
     }
 }
 
 /// Days that could not be closed, because others still write to them, are not tried again at once.
-fn settle(due: &Due, begun: &Begun) {
-    schedules::succeed(due.target);
+fn settle(due: &Due, begun: &Begun, slow: bool) {
+    schedules::succeed(due.target, slow);
     let Some((from, to)) = begun.span else { return };
     if ledger::first_unclosed(due.target, from, to).is_some() {
         schedules::postpone(due.target, delay(1));
     }
 }
 
-fn repair(due: &Due, begun: &Begun, limit: &Limit) -> Result<(), Failure> {
+fn repair(due: &Due, begun: &Begun, limit: &Limit) -> Result<(), Stop> {
     activity::show(&format!("{} late changes", due.label));
-    transaction::run(limit.left(), || {
+    let began = Instant::now();
+    limit.run(|| {
         let mut definition = Definition::find(due.target)?;
         let rows = within_key_limit(&due.label, || close::apply_late(&mut definition))?;
         runs::advance(begun.id, 0, rows);
         runs::succeed(begun.id);
-        schedules::succeed(due.target);
+        schedules::succeed(due.target, began.elapsed() >= LIGHT);
         Ok(())
     })
+}
+
+/// Leaves a table to a worker that may take longer; what the run has committed stays.
+fn leave(due: &Due, run: Option<i64>) {
+    let left = transaction::run(None, || {
+        // In the order in which DROP EXTENSION locks its tables.
+        schedules::leave_to_others(due.target);
+        run.into_iter().for_each(runs::leave);
+        Ok(())
+    });
+    if let Err(failure) = left {
+        lament(&format!("leave {} to others", due.label), &failure);
+    }
 }
 
 /// Keeps a failure, and decides what follows from it.

@@ -1,23 +1,20 @@
 //! A worker: one database, the tables that are due in it, for a while.
 
 use super::look::{self, LIBRARY, Service};
-use super::turn::{self, Ended};
+use super::stay::Stay;
+use super::turn;
 use crate::catalog::{notes, runs};
 use crate::guc;
-use crate::pg::board::{self, Found};
-use crate::pg::identity;
+use crate::pg::board::{self, Found, Load};
 use crate::pg::message;
 use crate::pg::process::{self, Cancel};
 use crate::pg::transaction;
 use pgrx::pg_sys::{Datum, Oid};
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a worker stays, but for the batch that it is at.
-const STAY: Duration = Duration::from_secs(60);
-
-/// How long a table's turn is while others wait.
-const TURN: Duration = Duration::from_secs(10);
+/// A worker waits no longer than this for locks and writers: it comes back, and others have their turn.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the owner of a database could set for every process in it, and would change what runs do.
 const PINS: [(&CStr, &CStr); 9] = [
@@ -32,23 +29,45 @@ const PINS: [(&CStr, &CStr); 9] = [
     (c"row_security", c"off"),
 ];
 
+/// A worker's place on the board, and what it is started for.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub number: usize,
+    pub database: Oid,
+    pub load: Load,
+}
+
+impl Place {
+    /// As the argument of the worker's process.
+    pub fn argument(self) -> Datum {
+        let light = u64::from(self.load == Load::Light);
+        Datum::from(((self.number as u64) << 33) | (light << 32) | u64::from(self.database.to_u32()))
+    }
+
+    fn from_argument(argument: Datum) -> Self {
+        let argument = argument.value() as u64;
+        let load = if (argument >> 32) & 1 == 1 { Load::Light } else { Load::Any };
+        Place { number: (argument >> 33) as usize, database: Oid::from(argument as u32), load }
+    }
+}
+
 /// The life of a worker.
 pub fn main(argument: Datum) {
-    let argument = argument.value() as u64;
-    let (place, database) = ((argument >> 32) as usize, Oid::from(argument as u32));
+    let place = Place::from_argument(argument);
     process::take_signals(Cancel::EndsStatement);
-    board::enter_place(place, database);
-    process::connect(database);
+    board::enter_place(place.number, place.database);
+    process::connect(place.database);
     for (name, value) in PINS {
         process::pin(name, value);
     }
-    let lock_timeout = CString::new(guc::lock_timeout().as_millis().to_string()).unwrap_or_default();
-    process::pin(c"lock_timeout", &lock_timeout);
-    let found = work();
-    board::report(place, database, found);
+    let patience = PATIENCE.min(guc::lock_timeout()).as_millis().max(1).to_string();
+    let patience = CString::new(patience).unwrap_or_default();
+    process::pin(c"lock_timeout", &patience);
+    process::pin(c"cumulate.lock_timeout", &patience);
+    board::report(place.number, place.database, work(place));
 }
 
-fn work() -> Found {
+fn work(place: Place) -> Found {
     match transaction::run(None, || Ok(look::service())) {
         Ok(Service::NoExtension) => return Found::NoExtension,
         Ok(Service::Newer(version)) => {
@@ -60,28 +79,9 @@ fn work() -> Found {
         Ok(Service::On) => {}
         Err(failure) => return turn::lament("look at the database", &failure),
     }
-    let deadline = Instant::now() + STAY;
-    let mut worked = false;
-    let found = loop {
-        let due = match transaction::run(None, || Ok(look::due_tables())) {
-            Ok(due) => due,
-            Err(failure) => break turn::lament("look for what is due", &failure),
-        };
-        let mut moved = false;
-        for (index, table) in due.iter().enumerate() {
-            if Instant::now() >= deadline || is_wanted() {
-                return Found::More(table.since);
-            }
-            let others_wait = index + 1 < due.len();
-            let end = if others_wait { deadline.min(Instant::now() + TURN) } else { deadline };
-            moved |= turn::take(table, end) == Ended::Worked;
-        }
-        worked |= moved;
-        if !moved {
-            break Found::Idle;
-        }
-    };
-    if worked {
+    let mut stay = Stay::begin(place);
+    let found = stay.serve();
+    if stay.has_worked() {
         let (age, rows) = guc::run_history();
         // Each by itself: whoever drops the extension locks one table after the other, too.
         tidy("remove old runs", || runs::prune(age, rows));
@@ -104,9 +104,4 @@ fn say_newer(version: &str) {
     let what =
         format!("pg_cumulate {LIBRARY}, which the server has loaded, does not know the extension of version {version}");
     message::log(&what, "Restart the server, so that it loads the library that was installed with it.");
-}
-
-/// Whether somebody waits for this database to be left.
-pub fn is_wanted() -> bool {
-    transaction::run(None, || Ok(identity::database_is_wanted())).unwrap_or(true)
 }

@@ -5,6 +5,7 @@ mod catch_up;
 mod databases;
 mod encodings;
 mod failures;
+mod fairness;
 mod faults;
 mod health;
 mod hostile;
