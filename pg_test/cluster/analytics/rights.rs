@@ -103,7 +103,13 @@ fn nothing_of_a_users_runs_with_more_rights_than_the_owners() {
         "GRANT SELECT ON counts TO curious_reader; GRANT CREATE ON SCHEMA public TO curious_reader;
          CREATE ROLE plain_owner; GRANT USAGE, CREATE ON SCHEMA public TO plain_owner;
          ALTER TABLE visits OWNER TO plain_owner; ALTER TABLE counts OWNER TO plain_owner;
-         ALTER TABLE counts_daily OWNER TO plain_owner",
+         ALTER TABLE counts_daily OWNER TO plain_owner;
+         ALTER FUNCTION counts_rows OWNER TO plain_owner;
+         DO $$ DECLARE part regclass; BEGIN
+             FOR part IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'counts'::regclass LOOP
+                 EXECUTE format('ALTER TABLE %s OWNER TO plain_owner', part);
+             END LOOP;
+         END $$",
     );
     // Its own operators and casts stand before PostgreSQL's.
     reader.run(
