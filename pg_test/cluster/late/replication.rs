@@ -66,10 +66,16 @@ impl Pair {
     }
 
     fn assert_repaired(&mut self, change: &str, noted: &[&str]) {
+        self.assert_repaired_but_for(change, noted, "");
+    }
+
+    /// As `assert_repaired`, where one more note may be there: one too many is harmless.
+    fn assert_repaired_but_for(&mut self, change: &str, noted: &[&str], perhaps: &str) {
         let rows = "SELECT count(*), coalesce(sum(hashtext(v::text)), 0) FROM (SELECT id, page, day FROM visit) v";
         let published = self.publisher.lines(rows);
         wait_for(SOON, change, || (self.subscriber.lines(rows) == published).then_some(()));
-        assert_eq!(self.subscriber.lines(NOTES), noted, "noted by: {change}");
+        let found: Vec<String> = self.subscriber.lines(NOTES).into_iter().filter(|note| note != perhaps).collect();
+        assert_eq!(found, noted, "noted by: {change}");
         self.subscriber.run("SELECT cumulate.apply_late('visits')");
         let differences = self.subscriber.lines("SELECT * FROM cumulate.verify('visits')");
         assert_eq!(differences, Vec::<String>::new(), "after: {change}");
@@ -107,15 +113,15 @@ fn changes_that_come_by_a_subscription_are_noted() {
 #[test]
 fn changes_that_are_streamed_and_applied_in_parallel_or_in_two_phases_are_noted() {
     let mut pair = Pair::new(VISITS, "streaming = parallel, two_phase = on");
-    // Long enough to be streamed while it goes on, with a part that is rolled back.
-    pair.change(
-        "BEGIN; INSERT INTO visit SELECT n, 'a', '2024-05-01' FROM generate_series(10, 4000) n;
+    // Long enough to be streamed while it goes on, with a part that is rolled back: a publisher that is slow to decode
+    // knows of that before it sends the part.
+    let change = "BEGIN; INSERT INTO visit SELECT n, 'a', '2024-05-01' FROM generate_series(10, 4000) n;
          SAVEPOINT here;
          INSERT INTO visit SELECT n, 'b', '2024-05-02' FROM generate_series(4001, 8000) n;
          ROLLBACK TO here;
-         INSERT INTO visit SELECT n, 'c', '2024-05-03' FROM generate_series(4001, 8000) n; COMMIT",
-        &["2024-05-01|{a}", "2024-05-02|{b}", "2024-05-03|{c}"],
-    );
+         INSERT INTO visit SELECT n, 'c', '2024-05-03' FROM generate_series(4001, 8000) n; COMMIT";
+    pair.publisher.run(change);
+    pair.assert_repaired_but_for(change, &["2024-05-01|{a}", "2024-05-03|{c}"], "2024-05-02|{b}");
     pair.publisher.run("BEGIN; INSERT INTO visit VALUES (9000, 'd', '2024-05-04'); PREPARE TRANSACTION 'two phases'");
     wait_for(SOON, "the prepared transaction to arrive", || {
         (pair.subscriber.value::<i64>("SELECT count(*) FROM pg_prepared_xacts") == 1).then_some(())
