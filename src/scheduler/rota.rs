@@ -230,7 +230,9 @@ mod tests {
         let visits = [next(&mut rota, 0, 2), next(&mut rota, 0, 2)].map(Option::unwrap);
         assert_eq!(visits.map(|visit| visit.database), [1, 2]);
         assert_eq!(next(&mut rota, 0, 2), None);
-        visits.map(|visit| rota.ended(visit, Found::Idle, 10, NAPTIME));
+        for visit in visits {
+            rota.ended(visit, Found::Idle, 10, NAPTIME);
+        }
         assert_eq!(next(&mut rota, 59_999, 2), None);
         let again = [visit(&mut rota, 60_000, 2, Found::Idle), visit(&mut rota, 60_000, 2, Found::Idle)];
         assert_eq!(again.map(Option::unwrap), [2, 1], "who had the light worker comes first now");
