@@ -19,8 +19,8 @@ use crate::pg::value::{Image, Layout};
 use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
 use crate::sink::changes::{Change, RowKey, RowWriter};
+use crate::sink::column_types;
 use crate::sink::inserter::Inserter;
-use crate::sink::{column_types, fire_constraints_now};
 use pgrx::pg_sys::{Datum, Oid};
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
@@ -157,7 +157,6 @@ struct Filler {
 
 impl Filler {
     fn open(definition: &Definition) -> Self {
-        fire_constraints_now(definition.daily.oid);
         let mut names = definition.keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
         names.extend(definition.daily_columns());
         let layouts = column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect();

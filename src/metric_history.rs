@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::fold::by_key;
 use crate::fold::stream::Reading;
 use crate::pg::activity;
+use crate::pg::constraints::{Write, fire_now};
 use crate::pg::memory::Arena;
 use crate::pg::message::notice;
 use crate::pg::spi::Statement;
@@ -41,6 +42,7 @@ fn fill_daily(definition: &Definition, start: Day) {
         return;
     }
     activity::reading(from, newest);
+    fire_now(&definition.daily, Write::Update);
     let keys: Vec<String> = definition.keys.iter().map(|key| key.equal("t.", "s.")).collect();
     let columns = definition.daily_columns();
     for column in columns.iter().filter(|column| *column != NUM_EVENTS).map(|column| ident(column)) {

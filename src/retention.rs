@@ -5,13 +5,13 @@ use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger;
 use crate::error::Error;
 use crate::guc;
+use crate::pg::constraints::{Write, fire_now};
 use crate::pg::identity::as_owner;
 use crate::pg::lock;
 use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
 use crate::rules::calendar::Day;
-use crate::sink::fire_constraints_now;
 use crate::sink::partitions::{Bounds, bounds_of};
 use pgrx::pg_sys::Oid;
 
@@ -98,7 +98,7 @@ fn batch_of(days: &[(Day, i64)]) -> &[(Day, i64)] {
 
 fn delete(definition: &Definition, days: &[(Day, i64)]) {
     let target = &definition.target;
-    fire_constraints_now(target.oid);
+    fire_now(target, Write::Delete);
     for (day, _) in days {
         Statement::new(&format!("DELETE FROM {} WHERE {SNAPSHOT_DATE} = DATE '{day}'", target.sql())).run();
     }

@@ -1,5 +1,6 @@
 //! Who the code runs as, and with which settings.
 
+use super::constraints;
 use super::encoding::{ServerText, from_c};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -25,7 +26,7 @@ const PINS: [(&CStr, &CStr); 9] = [
 /// Runs `work` as `role` in a security-restricted context with pinned settings: nothing that a user attached to a
 /// table can gain more rights than `role` has, or change the session.
 pub fn as_owner<T>(role: Oid, work: impl FnOnce() -> T) -> T {
-    with_identity(role, work)
+    with_identity(role, || constraints::undisturbed(work))
 }
 
 /// Runs `work`, statements on the extension's own tables only, as the bootstrap superuser.

@@ -5,6 +5,7 @@ use super::{column_types, suitable};
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Key};
 use crate::pg::array;
+use crate::pg::constraints::{Write, fire_now};
 use crate::pg::lock;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{Table, ident};
@@ -47,7 +48,6 @@ pub struct RowKey<'a> {
 impl RowWriter {
     /// A writer for a table with these value columns.
     pub fn new(definition: &Definition, table: &Table, values: Vec<String>) -> Self {
-        super::fire_constraints_now(table.oid);
         let mut writer = RowWriter {
             table: table.clone(),
             keys: definition.keys.clone(),
@@ -99,7 +99,7 @@ impl RowWriter {
 
     fn update(&mut self, key: &RowKey, values: &[Option<Datum>]) -> Change {
         let known = self.update.take();
-        let statement = known.unwrap_or_else(|| Prepared::new(&self.update_sql(), &self.types));
+        let statement = known.unwrap_or_else(|| self.prepare(Write::Update, &self.update_sql(), &self.types));
         let rows = statement.run(&self.params(key, values)) as i64;
         self.update = Some(statement);
         Change { rows, balance: 0 }
@@ -108,10 +108,16 @@ impl RowWriter {
     fn delete(&mut self, key: &RowKey) -> Change {
         let width = 1 + self.keys.len();
         let known = self.delete.take();
-        let statement = known.unwrap_or_else(|| Prepared::new(&self.delete_sql(), &self.types[..width]));
+        let types = &self.types[..width];
+        let statement = known.unwrap_or_else(|| self.prepare(Write::Delete, &self.delete_sql(), types));
         let rows = statement.run(&self.params(key, &[])) as i64;
         self.delete = Some(statement);
         Change { rows, balance: -rows }
+    }
+
+    fn prepare(&self, write: Write, sql: &str, types: &[Oid]) -> Prepared {
+        fire_now(&self.table, write);
+        Prepared::new(sql, types)
     }
 
     fn insert(&mut self, key: &RowKey, values: &[Option<Datum>]) -> Change {

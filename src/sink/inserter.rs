@@ -2,6 +2,7 @@
 
 use super::{column_types, places_in, suitable};
 use crate::pg::bulk::{BulkWriter, TableState, prepare_to_write};
+use crate::pg::constraints::{Write, fire_now};
 use crate::pg::lock;
 use crate::pg::memory::Arena;
 use crate::pg::spi::{Param, Prepared};
@@ -51,6 +52,7 @@ impl Inserter {
         let names: Vec<String> = columns.iter().map(|name| ident(name)).collect();
         let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
         let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.sql(), names.join(", "), numbers.join(", "));
+        fire_now(table, Write::Insert);
         let insert = Prepared::new(&sql, &types);
         Inserter { way: Way::Sql { insert, types, arena: Arena::new() }, row: Vec::new() }
     }

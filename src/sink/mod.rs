@@ -11,7 +11,6 @@ use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::notes;
 use crate::error::Error;
 use crate::pg::bulk::prepare_to_write;
-use crate::pg::spi::Statement;
 use crate::pg::table::{Column, Table};
 use crate::rules::calendar::Day;
 use inserter::{Inserter, RowValues};
@@ -53,7 +52,6 @@ impl Sink {
             Kind::Bulk { writer: None, places }
         } else {
             partitions.attach();
-            fire_constraints_now(definition.target.oid);
             Kind::Sql(Inserter::sql(&definition.target, &columns))
         };
         let days = days.first().copied().zip(days.last().copied());
@@ -132,17 +130,6 @@ impl Sink {
                 notes::note_days(self.target, first, last);
             }
         }
-    }
-}
-
-/// Deferred constraints cannot fire in the restricted context, and later they would fire outside of it.
-pub fn fire_constraints_now(table: Oid) {
-    let deferrable = Statement::new(
-        "SELECT FROM pg_catalog.pg_constraint WHERE condeferrable
-         AND conrelid IN (SELECT $1 UNION ALL SELECT relid FROM pg_catalog.pg_partition_ancestors($1::regclass))",
-    );
-    if deferrable.bind(table).exists() {
-        Statement::new("SET CONSTRAINTS ALL IMMEDIATE").run();
     }
 }
 

@@ -6,6 +6,7 @@ mod additions;
 mod adoption;
 mod backfills;
 mod clocks;
+mod constraints;
 mod counts;
 mod damage;
 mod drops;
