@@ -47,8 +47,6 @@ CREATE TABLE cumulate.definition (
     retention      interval,
     frozen_through date,
     frozen_changes bigint      NOT NULL DEFAULT 0,
-    leaves         regclass[],
-    leaf_triggers  oid[],
     adding         json,
     adding_run     bigint,
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
@@ -141,8 +139,6 @@ COMMENT ON COLUMN cumulate.definition.partition_by IS 'month, day or none';
 COMMENT ON COLUMN cumulate.definition.retention IS 'How long snapshots are kept; NULL for ever';
 COMMENT ON COLUMN cumulate.definition.frozen_through IS 'Days up to this one are frozen; NULL when none is';
 COMMENT ON COLUMN cumulate.definition.frozen_changes IS 'Late changes of frozen days that were dropped';
-COMMENT ON COLUMN cumulate.definition.leaves IS 'Partitions of the source at the last look';
-COMMENT ON COLUMN cumulate.definition.leaf_triggers IS 'Their note triggers, which are made anew when a partition is attached';
 COMMENT ON COLUMN cumulate.definition.adding IS 'The metric that add_metric is adding';
 COMMENT ON COLUMN cumulate.definition.adding_run IS 'The run that adds it';
 COMMENT ON COLUMN cumulate.definition.created_at IS 'When the table was made';

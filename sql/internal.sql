@@ -61,18 +61,65 @@ BEGIN ATOMIC
     WHERE i.inhparent = parent;
 END;
 
-CREATE FUNCTION cumulate_internal.leaves(definition bigint, source regclass, OUT leaf regclass, OUT trigger oid)
+-- The tables that rows of a source are written to: itself, its partitions, tables that inherit from it. Beside each its
+-- note triggers, with what changes when one of them is disabled, enabled or made anew; nothing where not all changes are noted.
+CREATE FUNCTION cumulate_internal.leaves(definition bigint, source regclass, OUT leaf regclass, OUT triggers text)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT p.relid, coalesce(t.oid, 0)
-    FROM cumulate_internal.partitions(source) p
-    LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname::text = 'cumulate_note_insert_' || definition
-    WHERE p.isleaf AND p.relid <> source
+    SELECT l.relid, coalesce(t.triggers, '')
+    FROM (SELECT source AS relid
+          UNION SELECT p.relid FROM cumulate_internal.partitions(source) p WHERE p.isleaf) AS l
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN count(*) FILTER (WHERE t.tgenabled = 'A') = 4
+                    THEN pg_catalog.string_agg(t.oid || ' ' || t.xmin, ', ' ORDER BY t.oid) END AS triggers
+        FROM pg_catalog.pg_trigger t
+        WHERE t.tgrelid = l.relid AND t.tgname::text = ANY (ARRAY['cumulate_note_insert_' || definition,
+            'cumulate_note_update_' || definition, 'cumulate_note_delete_' || definition,
+            'cumulate_note_truncate_' || definition])) AS t
     UNION ALL
-    SELECT i.inhrelid::regclass, 0
+    SELECT i.inhrelid::regclass, ''
     FROM pg_catalog.pg_inherits i
     JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
     WHERE i.inhparent = source AND c.relkind = 'r';
+END;
+
+-- These tables as they were at the last look. Triggers are numbered anew in a database that is restored, so no dump has them.
+CREATE TABLE cumulate_internal.seen (
+    target   regclass,
+    leaf     regclass,
+    triggers text NOT NULL,
+    PRIMARY KEY (target, leaf)
+);
+
+-- Whether they have changed since. Before the first look, as in a database that has been restored, nothing has.
+CREATE FUNCTION cumulate_internal.has_changed(target regclass, definition bigint, source regclass) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(
+        (SELECT pg_catalog.array_agg((s.leaf::oid, s.triggers)::text ORDER BY s.leaf::oid)
+         FROM cumulate_internal.seen s WHERE s.target = $1)
+        <> (SELECT pg_catalog.array_agg((l.leaf::oid, l.triggers)::text ORDER BY l.leaf::oid)
+            FROM cumulate_internal.leaves(definition, source) l), false);
+END;
+
+-- A crash empties unlogged tables without a word, and this one with them: a row is here for each cumulative table that has
+-- been looked at since.
+CREATE UNLOGGED TABLE cumulate_internal.witness (target regclass PRIMARY KEY);
+
+-- Whether a crash may have emptied a table or what it is made of. Where late changes are not noted, nobody asks for the source.
+CREATE FUNCTION cumulate_internal.may_be_emptied(target regclass) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM cumulate_internal.witness w WHERE w.target = $1) THEN false
+        ELSE EXISTS (
+            SELECT FROM cumulate.definition d
+            CROSS JOIN LATERAL (
+                SELECT d.target UNION SELECT d.daily UNION SELECT p.relid FROM cumulate_internal.partitions(d.target) p
+                UNION SELECT d.source WHERE d.late = 'trigger'
+                UNION SELECT p.relid FROM cumulate_internal.partitions(d.source) p WHERE d.late = 'trigger') AS t (relid)
+            JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind = 'r' AND c.relpersistence = 'u'
+            WHERE d.target = $1) END;
 END;
 
 -- Some of them are called with the rights of a user who does something else.
@@ -98,7 +145,16 @@ COMMENT ON FUNCTION cumulate_internal.partitions IS 'A partitioned table and its
 COMMENT ON FUNCTION cumulate_internal.bounds IS
     'Partitions of a cumulative table, each with its first day and the first day behind it; both are NULL for the default partition';
 COMMENT ON FUNCTION cumulate_internal.leaves IS
-    'Partitions of a source, each with its trigger that notes late INSERTs for a definition, and tables that inherit from it, which have none';
+    'A source, its partitions, and tables that inherit from it, each with its note triggers for a definition';
+COMMENT ON TABLE cumulate_internal.seen IS 'Sources and their partitions, as they were at the last look';
+COMMENT ON COLUMN cumulate_internal.seen.target IS 'The cumulative table';
+COMMENT ON COLUMN cumulate_internal.seen.leaf IS 'Its source, a partition of it, or a table that inherits from it';
+COMMENT ON COLUMN cumulate_internal.seen.triggers IS 'The note triggers there, each with the transaction that last changed it';
+COMMENT ON FUNCTION cumulate_internal.has_changed IS 'Whether partitions of a source or their note triggers have changed since the last look';
+COMMENT ON TABLE cumulate_internal.witness IS 'Cumulative tables that have been looked at since the server last recovered from a crash';
+COMMENT ON COLUMN cumulate_internal.witness.target IS 'The cumulative table';
+COMMENT ON FUNCTION cumulate_internal.may_be_emptied IS
+    'Whether a crash may have emptied a cumulative table, its source or its daily table since the last look';
 COMMENT ON FUNCTION cumulate_internal.add_metric_begin IS 'Used by procedure cumulate.add_metric: checks the metric, adds empty columns, starts a run';
 COMMENT ON FUNCTION cumulate_internal.add_metric_fill IS 'Used by procedure cumulate.add_metric: fills the columns; returns the snapshot rows filled';
 COMMENT ON FUNCTION cumulate_internal.add_metric_show IS 'Used by procedure cumulate.add_metric: shows the metric in the view of the newest snapshot';

@@ -102,7 +102,7 @@ JOIN cumulate.definition d ON d.target = t.target
 CROSS JOIN LATERAL (
     SELECT t.source UNION
     SELECT p.relid FROM cumulate_internal.partitions(t.source) p
-    WHERE NOT p.isleaf OR p.relid = ANY (d.leaves)) AS s (relid)
+    WHERE NOT p.isleaf OR EXISTS (SELECT FROM cumulate_internal.seen e WHERE (e.target, e.leaf) = (t.target, p.relid))) AS s (relid)
 CROSS JOIN LATERAL (
     SELECT 'cumulate_note_' || event || '_' || d.id AS name, type
     -- After each row, or after the statement.

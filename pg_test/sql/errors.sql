@@ -54,6 +54,8 @@ SELECT trial.attempt('DuplicateName', trial.make('keys => ''{item}'', metrics =>
 SELECT trial.attempt('DuplicateName', trial.make('keys => ''{item,item}'', metrics => ''{"n": "count(*)"}'''));
 SELECT trial.attempt('DuplicateName', trial.make('keys => ''{item}'', metrics => ''{"item": "count(*)"}'''));
 SELECT trial.attempt('NoKeys', trial.make('keys => ''{}'', metrics => ''{"n": "count(*)"}'''));
+SELECT trial.attempt('ArrayDimensions', trial.make('keys => ''{{item},{amount}}'', metrics => ''{"n": "count(*)"}'''));
+SELECT trial.attempt('ArrayDimensions', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'', windows => ''{{7},{28}}'''));
 SELECT trial.attempt('UnknownColumn', trial.make('keys => ''{product}'', metrics => ''{"n": "count(*)"}'''));
 SELECT trial.attempt('TimeColumnType', 'SELECT cumulate.create_table(''trial.made'', ''trial.event'', ''kind'', ''{item}'', ''{"n": "count(*)"}'')');
 SELECT trial.attempt('KeyType', trial.make('keys => ''{spot}'', metrics => ''{"n": "count(*)"}'''));

@@ -7,7 +7,7 @@ use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
 use crate::pg::border::cross;
 use crate::pg::expression::within_key_limit;
-use crate::pg::function::{IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
+use crate::pg::function::{Integers, IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
 use crate::pg::table;
 use crate::{retention, verify};
@@ -21,7 +21,7 @@ fn create_table(
     time_column: Option<Text>,
     keys: Option<Texts>,
     metrics: Option<JsonText>,
-    windows: default!(Option<Vec<Option<i32>>>, "'{7}'"),
+    windows: default!(Option<Integers>, "'{7}'"),
     start_date: default!(Option<RawDate>, "NULL"),
     time_zone: default!(Option<Text>, "NULL"),
     filter: default!(Option<Text>, "NULL"),
@@ -39,9 +39,9 @@ fn create_table(
             name: given("name", text(name))?,
             source: given("source", source)?.0,
             time_column: given("time_column", text(time_column))?,
-            keys: given("keys", keys)?.0,
+            keys: given("keys", keys)?.0.elements("keys")?,
             metrics: given("metrics", metrics)?.0,
-            windows: given("windows", windows)?,
+            windows: given("windows", windows)?.0.elements("windows")?,
             start_date: optional_day("start_date", start_date)?,
             time_zone: text(time_zone),
             filter: text(filter),

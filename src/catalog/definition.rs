@@ -2,7 +2,7 @@
 
 use super::choices::{Late, PartitionBy};
 use super::parts::{self, Aggregate, Defect, Lack, Wanted};
-use super::registry;
+use super::{columns, registry};
 use crate::error::Error;
 use crate::pg::body::Body;
 use crate::pg::identity::as_extension;
@@ -12,7 +12,7 @@ use crate::pg::value::Layout;
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm};
 use crate::rules::window::{Rollup, Shape};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 use std::fmt::Display;
 
 /// A key column: the same name and type in daily and cumulative table.
@@ -114,11 +114,18 @@ impl Definition {
         match &definition.aggregate {
             Err(Lack::Gone) => Err(Error::Broken { table: definition.target.sql(), id: definition.id }),
             Err(Lack::Unfit(defect)) => Err(incomplete(defect.clone())),
-            Ok(_) => match parts::given_away(&definition).into_iter().next() {
+            Ok(_) => match definition.changed_parts().into_iter().next() {
                 Some(defect) => Err(incomplete(defect)),
                 None => Ok(definition),
             },
         }
+    }
+
+    /// What has been given away or changed of the parts that are there.
+    fn changed_parts(&self) -> Vec<Defect> {
+        let modifiers = self.aggregate.as_ref().ok().map(|aggregate| &aggregate.modifiers);
+        let changed = modifiers.and_then(|values| columns::coarse_column(self, values));
+        parts::given_away(self).into_iter().chain(changed).collect()
     }
 
     /// Everything that keeps a table from being found, none when nothing does.
@@ -134,7 +141,7 @@ impl Definition {
             Err(Lack::Unfit(defect)) => vec![defect.clone()],
             Ok(_) => Vec::new(),
         };
-        defects.extend(parts::given_away(&definition));
+        defects.extend(definition.changed_parts());
         defects
     }
 
@@ -156,7 +163,7 @@ impl Definition {
             .iter()
             .map(|form| column(&array_column(&form.name)).map(|column| Metric::of(form, column)))
             .collect::<Result<Vec<_>, _>>()?;
-        check_types(&target, &daily, &keys, &metrics, &row.windows)?;
+        columns::check_types(&target, &daily, &keys, &metrics, &row.windows)?;
         let wanted = Wanted { target: &target, source: row.source, daily: &daily, keys: &keys, forms: &forms };
         let aggregate = wanted.find();
         Ok(Definition {
@@ -310,55 +317,7 @@ pub fn daily_column(form: &MetricForm) -> String {
     form.body.daily.clone().unwrap_or_else(|| form.name.clone())
 }
 
-/// Rows are written and read past the executor: every column must have the type that the fold takes it for, also when
-/// somebody has changed a table since.
-fn check_types(target: &Table, daily: &Table, keys: &[Key], metrics: &[Metric], windows: &[i32]) -> Result<(), Error> {
-    let mut expected: Vec<(&Table, String, Oid)> = Vec::new();
-    for key in keys {
-        expected.push((daily, key.name.clone(), key.layout.oid));
-    }
-    for table in [target, daily] {
-        expected.push((table, SNAPSHOT_DATE.to_owned(), pg_sys::DATEOID));
-    }
-    expected.push((daily, NUM_EVENTS.to_owned(), pg_sys::INT8OID));
-    for metric in metrics {
-        let element = metric.element.oid;
-        expected.push((daily, metric.daily_column.clone(), element));
-        expected.push((target, metric.array_column(), table::array_type(element).unwrap_or(Oid::INVALID)));
-        for window in windows.iter().filter(|_| metric.rollup != Rollup::None) {
-            let total = total_type(metric.rollup, element).unwrap_or(Oid::INVALID);
-            expected.push((target, metric.total_column(*window as usize), total));
-        }
-    }
-    let (of_target, of_daily) = (target.columns(), daily.columns());
-    for (table, name, oid) in expected {
-        let columns = if table.oid == target.oid { &of_target } else { &of_daily };
-        let found = columns.iter().find(|column| column.name == name);
-        let type_oid = found.map(|column| column.type_oid);
-        if type_oid != Some(oid) {
-            let wanted = table::type_sql(oid, -1);
-            return Err(missing(table, &format!("its column \"{name}\" is missing or not of type {wanted}")));
-        }
-    }
-    Ok(())
-}
-
-/// The type of a total; None when the roll-up cannot be made of such elements.
-pub fn total_type(rollup: Rollup, element: Oid) -> Option<Oid> {
-    let whole = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&element);
-    let floating = [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID].contains(&element);
-    let numeric = element == pg_sys::NUMERICOID;
-    match rollup {
-        Rollup::Sum if whole => Some(pg_sys::INT8OID),
-        Rollup::Avg if whole => Some(pg_sys::NUMERICOID),
-        Rollup::Sum | Rollup::Avg if floating => Some(pg_sys::FLOAT8OID),
-        Rollup::Sum | Rollup::Avg if numeric => Some(pg_sys::NUMERICOID),
-        Rollup::Sum | Rollup::Avg => None,
-        Rollup::Max | Rollup::Min | Rollup::Last | Rollup::None => Some(element),
-    }
-}
-
-fn missing(table: &Table, reason: &str) -> Error {
+pub(super) fn missing(table: &Table, reason: &str) -> Error {
     Error::DoesNotFit { table: table.label(), reason: reason.to_owned() }
 }
 

@@ -1,6 +1,7 @@
 //! The only door to the extension's own tables: typed rows in and out.
 
 mod choices;
+pub mod columns;
 pub mod definition;
 pub mod ledger;
 pub mod notes;

@@ -28,6 +28,8 @@ pub struct Aggregate {
     pub oid: Oid,
     /// As SQL writes it.
     pub name: String,
+    /// The type modifiers of what it selects.
+    pub modifiers: Vec<i32>,
 }
 
 /// Why a table has no function that could be called.
@@ -89,17 +91,14 @@ impl Wanted<'_> {
 
     /// What fits may be taken for the function again when the days have been aggregated with it.
     fn replaced(&self, function: &Candidate) -> Defect {
-        let (name, target) = (&function.aggregate.name, literal(&self.target.sql()));
+        let name = &function.aggregate.name;
         Defect {
             reason: format!("its aggregate function {name} is not the one that was made for it"),
             remedy: if function.fits {
-                format!(
-                    "ALTER FUNCTION {name}{ARGUMENTS} DEPENDS ON EXTENSION pg_cumulate; \
-                     SELECT cumulate.restate({target}, pg_catalog.min(day), pg_catalog.max(day)) FROM cumulate.days \
-                     WHERE target = {target}::pg_catalog.regclass AND state <> 'frozen';"
-                )
+                let restate = restate_all(self.target);
+                format!("ALTER FUNCTION {name}{ARGUMENTS} DEPENDS ON EXTENSION pg_cumulate; {restate}")
             } else {
-                format!("SELECT cumulate.drop_table({target}, keep_data => true);")
+                format!("SELECT cumulate.drop_table({}, keep_data => true);", literal(&self.target.sql()))
             },
         }
     }
@@ -107,8 +106,10 @@ impl Wanted<'_> {
     fn candidates(&self) -> Vec<Candidate> {
         functions_of(self.target.oid)
             .into_iter()
-            .map(|(aggregate, owner, marked)| {
-                let fits = Body::of(aggregate.oid, self.source).is_some() && self.has_columns(aggregate.oid);
+            .map(|(mut aggregate, owner, marked)| {
+                let body = Body::of(aggregate.oid, self.source);
+                aggregate.modifiers = body.as_ref().map(Body::modifiers).unwrap_or_default();
+                let fits = body.is_some() && self.has_columns(aggregate.oid);
                 Candidate { aggregate, owner, marked, fits }
             })
             .collect()
@@ -153,9 +154,19 @@ fn functions_of(target: Oid) -> Vec<(Aggregate, Oid, bool)> {
     )
     .bind(target)
     .map(|row| {
-        let aggregate = Aggregate { oid: row.get(0).unwrap_or(Oid::INVALID), name: row.get(1).unwrap_or_default() };
+        let (oid, name) = (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or_default());
+        let aggregate = Aggregate { oid, name, modifiers: Vec::new() };
         (aggregate, row.get(2).unwrap_or(Oid::INVALID), row.get(3).unwrap_or_default())
     })
+}
+
+/// The call that aggregates all days of a table again.
+pub fn restate_all(target: &Table) -> String {
+    let target = literal(&target.sql());
+    format!(
+        "SELECT cumulate.restate({target}, pg_catalog.min(day), pg_catalog.max(day)) FROM cumulate.days \
+         WHERE target = {target}::pg_catalog.regclass AND state <> 'frozen';"
+    )
 }
 
 /// The functions of a table's owner that are tied to it, whatever has become of them; not those of tables over it.

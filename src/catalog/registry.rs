@@ -60,11 +60,36 @@ pub fn register(new: NewDefinition) -> i64 {
     })
 }
 
+/// A table that a crash empties.
+const WITNESS: &str = "cumulate_internal.witness";
+
+/// Whether a crash may have emptied a table or what it is made of since it was witnessed that all rows are there.
+pub fn may_be_emptied(target: Oid) -> bool {
+    // A standby has no unlogged rows at all.
+    !identity::in_recovery()
+        && as_extension(|| {
+            Statement::new("SELECT WHERE cumulate_internal.may_be_emptied($1::regclass)").bind(target).exists()
+        })
+}
+
+/// Takes it that a table and what it is made of have the rows that they should have, from now on.
+pub fn witness(target: Oid) {
+    as_extension(|| {
+        let known = format!("SELECT FROM {WITNESS} WHERE target = $1");
+        if !Statement::new(&known).bind(target).exists() {
+            Statement::new(&format!("INSERT INTO {WITNESS} (target) VALUES ($1)")).bind(target).run();
+        }
+    });
+}
+
 /// Removes all that the extension knows of a table, except its runs.
 pub fn forget(target: Oid) {
     as_extension(|| {
-        for table in ["definition", "schedule", "ledger", "note"] {
-            Statement::new(&format!("DELETE FROM cumulate.{table} WHERE target = $1")).bind(target).run();
+        for table in ["definition", "schedule", "ledger", "note"].map(|table| format!("cumulate.{table}")) {
+            Statement::new(&format!("DELETE FROM {table} WHERE target = $1")).bind(target).run();
+        }
+        for table in [SEEN, WITNESS] {
+            Statement::new(&format!("DELETE FROM {table} WHERE target = $1")).bind(target).run();
         }
     });
 }
@@ -109,28 +134,43 @@ pub fn count_frozen_changes(target: Oid, changes: i64) {
     });
 }
 
-/// The source's partitions and their note triggers, as they were last seen.
-pub fn leaves(target: Oid) -> Vec<(Oid, Oid)> {
+/// A source and its partitions, as they were last seen.
+const SEEN: &str = "cumulate_internal.seen";
+
+/// The source and its partitions as they were last seen, each with its note triggers; nothing before the first look.
+pub fn leaves(target: Oid) -> Vec<(Oid, String)> {
     as_extension(|| {
-        Statement::new(
-            "SELECT l.leaf::oid, l.trigger FROM cumulate.definition d
-             CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers))
-                 AS l (leaf, trigger) WHERE d.target = $1",
-        )
-        .bind(target)
-        .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+        Statement::new(&format!("SELECT leaf::oid, triggers FROM {SEEN} WHERE target = $1 ORDER BY 1"))
+            .bind(target)
+            .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or_default()))
     })
 }
 
-pub fn record_leaves(target: Oid, leaves: &[(Oid, Oid)]) {
-    let (tables, triggers): (Vec<Oid>, Vec<Oid>) = leaves.iter().copied().unzip();
+pub fn record_leaves(target: Oid, leaves: &[(Oid, String)]) {
+    let (tables, triggers): (Vec<Oid>, Vec<String>) = leaves.iter().cloned().unzip();
     as_extension(|| {
-        Statement::new("UPDATE cumulate.definition SET leaves = $2::regclass[], leaf_triggers = $3 WHERE target = $1")
-            .bind(target)
-            .bind(tables)
-            .bind(triggers)
-            .run()
+        Statement::new(&format!("DELETE FROM {SEEN} WHERE target = $1")).bind(target).run();
+        Statement::new(&format!(
+            "INSERT INTO {SEEN} (target, leaf, triggers)
+             SELECT $1, l.leaf, l.triggers
+             FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS l (leaf, triggers)"
+        ))
+        .bind(target)
+        .bind(tables)
+        .bind(triggers)
+        .run()
     });
+}
+
+/// Whether they have changed since they were seen.
+pub fn leaves_have_changed(target: Oid, id: i64, source: Oid) -> bool {
+    as_extension(|| {
+        Statement::new("SELECT WHERE cumulate_internal.has_changed($1::regclass, $2, $3::regclass)")
+            .bind(target)
+            .bind(id)
+            .bind(source)
+            .exists()
+    })
 }
 
 /// What a definition names, whether it is still there or not.

@@ -5,7 +5,7 @@ use super::validate;
 use crate::catalog::registry::{self, Settings};
 use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
-use crate::late::triggers;
+use crate::late::{leaves, triggers};
 use crate::pg::identity::as_owner;
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
@@ -68,6 +68,7 @@ fn change_triggers(definition: &Definition, late: Late) {
     }
     if late == Late::Trigger {
         make_triggers(definition, &source);
+        leaves::remember(definition.target.oid, definition.id, source.oid);
         // Nobody has noted what changed until now.
         notes::note_everything(definition.target.oid);
     }

@@ -78,9 +78,10 @@ pub fn describe(definition: &Definition) -> String {
     }
 }
 
-/// The metrics with the expressions of today and the types that they have.
+/// The metrics with the expressions of today and the types that they have, which columns may have widened since.
 pub fn forms(definition: &Definition, body: Option<&Body>) -> Vec<MetricForm> {
     let columns: Vec<Column> = definition.daily.columns();
+    let modifiers = body.map(Body::modifiers).unwrap_or_default();
     // Behind the day, the keys and the number of events.
     let first = 2 + definition.keys.len();
     let describe = |(index, form): (usize, &MetricForm)| {
@@ -89,7 +90,10 @@ pub fn forms(definition: &Definition, body: Option<&Body>) -> Vec<MetricForm> {
             form.body.value = expression;
         }
         let daily = crate::catalog::definition::daily_column(&form);
-        form.body.element = columns.iter().find(|column| column.name == daily).map(Column::type_sql);
+        let column = columns.iter().find(|column| column.name == daily);
+        form.body.element = column.map(|column| {
+            table::type_sql(column.type_oid, modifiers.get(first + index).copied().unwrap_or(column.modifier))
+        });
         form
     };
     definition.forms.iter().enumerate().map(describe).collect()

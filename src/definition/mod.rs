@@ -63,6 +63,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
             triggers::make(&blueprint.trigger_plan(id));
             leaves::remember(made.target, id, blueprint.source.oid);
         }
+        registry::witness(made.target);
         if made.adopted {
             crate::catalog::notes::note_everything(made.target);
             let definition = Definition::find(made.target)?;

@@ -2,7 +2,7 @@
 
 use super::blueprint::{PlannedMetric, TimeType};
 use crate::catalog::Late;
-use crate::catalog::definition::total_type;
+use crate::catalog::columns::total_type;
 use crate::daily;
 use crate::error::Error;
 use crate::pg::compare::Order;

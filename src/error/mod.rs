@@ -47,6 +47,7 @@ pub enum Error {
 
     // Arrays
     ArrayDimensions {
+        argument: &'static str,
         dimensions: i32,
     },
     TotalOverflow {

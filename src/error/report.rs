@@ -65,11 +65,16 @@ impl Error {
                 format!("It must be between {least} and {most}."),
                 format!("Use {argument} => {}.", given.clamp(least, most)),
             ),
-            ArrayDimensions { dimensions } => (
+            ArrayDimensions { argument, dimensions } => (
                 Code::ERRCODE_ARRAY_ELEMENT_ERROR,
-                "history must be a one-dimensional array".to_owned(),
+                format!("{argument} must be a one-dimensional array"),
                 format!("It has {dimensions} dimensions."),
-                "Pass one value a day, newest first, such as '{3,2,1}'.".to_owned(),
+                match argument {
+                    "keys" => "Use keys => ARRAY['product_id'].",
+                    "windows" => "Use windows => '{7,28}'.",
+                    _ => "Pass one value a day, newest first, such as '{3,2,1}'.",
+                }
+                .to_owned(),
             ),
             TotalOverflow { of, total } => (
                 Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,

@@ -4,12 +4,13 @@
 
 use crate::catalog::{Definition, notes, registry};
 use crate::pg::encoding::ServerText;
+use crate::pg::identity::now;
 use crate::pg::table::{Column, Table};
 use crate::pg::transaction::{self, Moment, SubEnd};
 use crate::pg::trigger::{Event, Trigger, TriggerRow};
 use crate::pg::value::{Image, Layout, local_day};
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -30,6 +31,7 @@ struct Watch {
 struct Places {
     time: Place,
     zone: String,
+    start: Option<Day>,
     keys: Vec<(Place, Layout)>,
 }
 
@@ -80,8 +82,11 @@ pub fn note(trigger: &Trigger) {
         COLLECTED.with_borrow_mut(|collected| collected.add_day(watch.target, None));
         return;
     };
+    // A row that is moved is noted where it was late, and where it is.
+    let today = (trigger.event() == Event::Update).then(|| places.today()).flatten();
     trigger.rows(|row| {
-        if let Some((day, key)) = places.read(&row) {
+        let read = places.read(&row).filter(|(day, _)| today.is_none_or(|today| *day < today));
+        if let Some((day, key)) = read {
             COLLECTED.with_borrow_mut(|collected| collected.add_key(watch.target, day, key));
         }
     });
@@ -155,7 +160,11 @@ impl Places {
             .iter()
             .map(|(place, layout)| row.value(place.number).map(|value| Image::of(*layout, value)))
             .collect();
-        Some((day, keys?))
+        Some((day, keys?)).filter(|(day, _)| self.start.is_none_or(|start| *day >= start))
+    }
+
+    fn today(&self) -> Option<Day> {
+        local_day(Datum::from(now()), pg_sys::TIMESTAMPTZOID, &self.zone)
     }
 
     /// Whether all columns are where they were: a transaction may change the table between its writes.
@@ -210,7 +219,7 @@ fn find_places(definition: &Definition, table: Oid) -> Option<Places> {
         .map(|index| here(index).map(|column| (Place::of(column), Layout::of(column.type_oid))))
         .collect();
     let known = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&time.type_oid);
-    known.then_some(Places { time, zone: definition.time_zone.clone(), keys: keys? })
+    known.then_some(Places { time, zone: definition.time_zone.clone(), start: definition.start, keys: keys? })
 }
 
 /// The name that the source's time column has today.

@@ -54,15 +54,15 @@ fn make_truncate(definition: i64, table: &Table) {
     finish(&name, &table.sql());
 }
 
-/// The partitions of a source, each with its clone of the INSERT trigger, which is made when it is attached; or tables
-/// that inherit from it, which get none.
-pub fn leaves(definition: i64, source: Oid) -> Vec<(Oid, Oid)> {
+/// A source and its partitions, each with its triggers: those of a partition are clones, made when it is attached. Tables
+/// that inherit from it get none.
+pub fn leaves(definition: i64, source: Oid) -> Vec<(Oid, String)> {
     // The owner of a table need not be allowed to use our schema.
     as_extension(|| {
-        Statement::new("SELECT leaf::oid, trigger FROM cumulate_internal.leaves($1, $2::regclass) ORDER BY 1")
+        Statement::new("SELECT leaf::oid, triggers FROM cumulate_internal.leaves($1, $2::regclass) ORDER BY 1")
             .bind(definition)
             .bind(source)
-            .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or(Oid::INVALID)))
+            .map(|row| (row.get(0).unwrap_or(Oid::INVALID), row.get(1).unwrap_or_default()))
     })
 }
 

@@ -57,7 +57,7 @@ impl Parts {
             let base = packed.cast::<u8>().cast_const().wrapping_sub(if short { 3 } else { 0 });
             let dimensions = read::<i32>(base, 4);
             if dimensions > 1 {
-                return Err(Error::ArrayDimensions { dimensions });
+                return Err(Error::ArrayDimensions { argument: "history", dimensions });
             }
             let length = if dimensions == 0 { 0 } else { read::<i32>(base, DIMENSIONS_AT) as usize };
             Ok(Parts { base, dimensions, data_offset: read::<i32>(base, 8), length })
@@ -93,6 +93,15 @@ unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> T {
 
 fn align(offset: usize, to: usize) -> usize {
     offset.next_multiple_of(to)
+}
+
+/// The number of dimensions; none when it is empty.
+pub fn dimensions(array: Datum) -> i32 {
+    let one = with_parts(array, Alignment::Any, |parts| Ok(parts.dimensions));
+    match one {
+        Err(Error::ArrayDimensions { dimensions, .. }) => dimensions,
+        one => one.unwrap_or(0),
+    }
 }
 
 /// The number of elements.

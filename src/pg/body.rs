@@ -54,6 +54,16 @@ impl Body {
         }
     }
 
+    /// The type modifiers of what is selected.
+    pub fn modifiers(&self) -> Vec<i32> {
+        // SAFETY: the query was read above; junk columns come last.
+        unsafe {
+            let targets = PgList::<pg_sys::TargetEntry>::from_pg((*self.query).targetList);
+            let selected = targets.iter_ptr().filter(|entry| !(**entry).resjunk);
+            selected.map(|entry| pg_sys::exprTypmod((*entry).expr.cast())).collect()
+        }
+    }
+
     /// The number of the first column of the table that a selected expression is about.
     pub fn column_number(&self, index: usize) -> Option<i16> {
         // SAFETY: pull_var_clause gives Vars alone.

@@ -1,7 +1,9 @@
 //! Argument and result types of the extension's SQL functions that pgrx does not have in the form needed here.
 
+use super::array;
 use super::convert::{self, Read};
 use super::value::{self, Image, Layout};
+use crate::error::Error;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum as Boxed;
 use pgrx::nullable::Nullable;
@@ -129,9 +131,34 @@ pub struct Text(pub String);
 argument!(Text, "text", |datum| Text(read(datum)));
 result!(Text, pg_sys::TEXTOID, |text: Text| convert::Bind::bind(text.0));
 
-/// Some texts, of which some may be NULL.
-pub struct Texts(pub Vec<Option<String>>);
-argument!(Texts, "text[]", |datum| Texts(read(datum)));
+/// Some texts.
+pub struct Texts(pub List<String>);
+argument!(Texts, "text[]", |datum| Texts(List::read(datum)));
+
+/// Some integers.
+pub struct Integers(pub List<i32>);
+argument!(Integers, "integer[]", |datum| Integers(List::read(datum)));
+
+/// The elements of an array, of which some may be NULL.
+pub struct List<T> {
+    elements: Vec<Option<T>>,
+    dimensions: i32,
+}
+
+impl<T> List<T>
+where
+    Vec<Option<T>>: Read,
+{
+    fn read(datum: Datum) -> Self {
+        List { elements: read(datum), dimensions: array::dimensions(datum) }
+    }
+
+    /// Refuses several dimensions: what was meant by them is not known.
+    pub fn elements(self, argument: &'static str) -> Result<Vec<Option<T>>, Error> {
+        let dimensions = self.dimensions;
+        if dimensions > 1 { Err(Error::ArrayDimensions { argument, dimensions }) } else { Ok(self.elements) }
+    }
+}
 
 /// A jsonb as PostgreSQL stores it.
 pub struct RawJsonb(pub Image);

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod lock;
 pub mod memory;
 pub mod message;
+pub mod modifier;
 pub mod process;
 pub mod receiver;
 pub mod rows;

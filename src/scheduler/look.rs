@@ -160,12 +160,8 @@ fn tables() -> Vec<Candidate> {
                     l.newest_snapshot - DATE '2000-01-01', l.newest_closed - DATE '2000-01-01',
                     (SELECT extract(epoch FROM pg_catalog.min(n.noted_at))::bigint FROM cumulate.note n
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
-                    d.late = 'trigger' AND
-                    (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
-                     FROM cumulate_internal.leaves(d.id, d.source) AS k)
-                    IS DISTINCT FROM
-                    (SELECT pg_catalog.array_agg((k.leaf::oid, k.trigger)::text ORDER BY k.leaf::oid)
-                     FROM ROWS FROM (pg_catalog.unnest(d.leaves), pg_catalog.unnest(d.leaf_triggers)) AS k (leaf, trigger)),
+                    cumulate_internal.may_be_emptied(d.target)
+                        OR d.late = 'trigger' AND cumulate_internal.has_changed(d.target, d.id, d.source),
                     d.late = 'scan', extract(epoch FROM s.scanned_at)::bigint,
                     extract(epoch FROM s.served_at)::bigint, s.slow
              FROM cumulate.definition d

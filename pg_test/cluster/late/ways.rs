@@ -198,6 +198,57 @@ fn rows_of_today_and_to_come_and_before_the_start_are_not_noted() {
 }
 
 #[test]
+fn of_a_row_that_is_moved_only_days_that_are_over_and_count_are_noted() {
+    let (_database, mut client) = orders();
+    let moves = [
+        ("UPDATE placed SET day = current_date WHERE id = 4", "2024-05-01|{b}"),
+        ("UPDATE placed SET day = current_date + 1, region = 'new' WHERE id = 5", "2024-05-02|{c}"),
+        ("UPDATE placed SET day = '2024-04-30' WHERE id = 6", "2024-05-03|{a}"),
+        ("UPDATE placed SET day = NULL WHERE id = 7", "2024-05-04|{b}"),
+        ("UPDATE placed SET day = '2024-05-01' WHERE id = 4", "2024-05-01|{b}"),
+    ];
+    for (change, noted) in moves {
+        assert_noted(&mut client, change, &[noted]);
+    }
+    let waits = "SELECT what FROM cumulate.health() WHERE what LIKE '%notes%'";
+    assert_eq!(client.lines(waits), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_changed_while_triggers_were_disabled_is_repaired_when_they_are_enabled_again() {
+    let tables = ["placed", "placed_new"];
+    let by = ["TRIGGER ALL", "TRIGGER USER", "TRIGGER cumulate_note_delete_%"];
+    for table in tables {
+        for triggers in by {
+            let (_database, mut client) = orders();
+            client.run("UPDATE placed SET region = 'new'; SELECT cumulate.apply_late('spent')");
+            let id: i64 = client.value("SELECT id FROM cumulate.definition WHERE target = 'spent'::regclass");
+            let triggers = triggers.replace('%', &id.to_string());
+            client.run(&format!(
+                "ALTER TABLE {table} DISABLE {triggers}; DELETE FROM placed WHERE id < 9;
+                 ALTER TABLE {table} ENABLE {triggers}"
+            ));
+            client.run("SELECT cumulate.apply_late('spent'); DELETE FROM placed WHERE id = 9");
+            // ENABLE alone is not what they were: whoever enables them does as health says.
+            let all = format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER cumulate_note_%_{id}");
+            for event in ["insert", "update", "delete", "truncate"] {
+                client.run(&all.replace('%', event));
+            }
+            // No run has looked yet, so all days wait.
+            assert_eq!(client.lines("SELECT * FROM cumulate.verify('spent')"), Vec::<String>::new());
+            client.run("SELECT cumulate.apply_late('spent')");
+            assert_eq!(client.lines("SELECT * FROM cumulate.verify('spent')"), Vec::<String>::new());
+            assert_eq!(
+                client.value::<i64>("SELECT sum(num_events)::bigint FROM spent_daily"),
+                15,
+                "{table}: {triggers}"
+            );
+            assert_noted(&mut client, "SELECT cumulate.apply_late('spent')", &[]);
+        }
+    }
+}
+
+#[test]
 fn a_trigger_that_is_missing_is_reported_by_health_which_says_how_to_make_it() {
     let (_database, mut client) = orders();
     let problems =

@@ -7,7 +7,7 @@ use postgres::Client;
 /// Rows that must be the same in the restored database.
 const STATE: &[&str] = &[
     "SELECT id, target, source, daily, time_column, keys, metrics, windows, start_date, time_zone, filter,
-            shape, expire_idle, late, lookback, partition_by, retention, frozen_through, frozen_changes, leaves,
+            shape, expire_idle, late, lookback, partition_by, retention, frozen_through, frozen_changes,
             created_at, cumulate.definition(target)
        FROM cumulate.definition ORDER BY id",
     "SELECT * FROM cumulate.ledger ORDER BY target::text, day",

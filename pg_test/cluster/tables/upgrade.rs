@@ -94,7 +94,7 @@ fn pg_upgrade_carries_tables_ledger_and_notes_over() {
 fn state(cluster: &Cluster) -> Vec<String> {
     let mut client = cluster.connect("kept");
     let queries = [
-        "SELECT id, target, source, daily, leaves, cumulate.definition(target) FROM cumulate.definition ORDER BY id",
+        "SELECT id, target, source, daily, cumulate.definition(target) FROM cumulate.definition ORDER BY id",
         "SELECT * FROM cumulate.ledger ORDER BY target::text, day",
         "SELECT * FROM cumulate.note ORDER BY id",
         "SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM shop.counts AS t",

@@ -40,7 +40,8 @@ fn each_kind_of_damage_is_found_by_its_row_and_column() {
 #[test]
 fn a_change_of_the_source_that_nobody_noted_is_found() {
     let mut counts = closed_counts();
-    counts.client.run("ALTER TABLE source DISABLE TRIGGER ALL");
+    // The close that sees them disabled reads everything, and nobody knows of what comes later.
+    counts.client.run("ALTER TABLE source DISABLE TRIGGER ALL; SELECT cumulate.apply_late('counts')");
     counts.insert(&[("b", 2, Some(3))]);
     let wrong =
         counts.client.lines("SELECT DISTINCT snapshot_date, key ->> 'key' FROM cumulate.verify('counts') ORDER BY 1");
