@@ -15,8 +15,11 @@ COMMENT ON FUNCTION cumulate.cumulate_day IS
     'Closes a day: repairs what late changes say, reads the day from the source, makes its snapshot, and returns the number of its rows';
 COMMENT ON FUNCTION cumulate.cumulate_range IS
     'Closes the days of a range that are not closed, in the caller''s transaction, and returns the number of rows in all snapshots of the range';
+COMMENT ON FUNCTION cumulate.refresh IS
+    'Does all that plan lists: repairs what late changes say, closes every day that is over, and returns the number of snapshot rows written';
 COMMENT ON FUNCTION cumulate.restate IS
-    'Reads days again from the source, compares their snapshots and those that depend on them, and returns the number of snapshot rows changed';
+    'Reads days again from the source, compares their snapshots and those that depend on them, of all keys or of those given as jsonb objects, and returns the number of snapshot rows changed';
+COMMENT ON FUNCTION cumulate.version IS 'Returns the version of the library that the server has loaded';
 COMMENT ON FUNCTION cumulate.freeze IS
     'Declares closed days final: their source rows may be deleted and are never read again';
 COMMENT ON FUNCTION cumulate.apply_retention IS

@@ -112,7 +112,7 @@ fn aggregate(definition: &mut Definition, run: &Run) -> Result<(), Error> {
         let unread = unread_days(definition, first, run.to);
         let noted = notes::read(definition.target.oid, run.to);
         for (from, to) in stretches(unread.iter().copied()) {
-            daily::refresh(definition, from, to, &over, &mut Changes::wanted(false))?;
+            daily::aggregate(definition, from, to, &over, &mut Changes::wanted(false))?;
         }
         let done: Vec<_> =
             noted.into_iter().filter(|note| note.day.is_some_and(|day| unread.binary_search(&day).is_ok())).collect();

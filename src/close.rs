@@ -1,9 +1,10 @@
 //! Closing days: one snapshot or many, in the caller's transaction.
 
+use crate::backfill;
 use crate::build;
 use crate::catalog::definition::rows_of_day;
 use crate::catalog::ledger::{self, Entry};
-use crate::catalog::{Definition, Late, State, notes, registry};
+use crate::catalog::{Definition, Late, State, named_keys, notes, registry};
 use crate::daily;
 use crate::error::Error;
 use crate::late::dirt::Dirt;
@@ -17,6 +18,7 @@ use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
 use crate::rules::window::LONGEST_WINDOW;
 use crate::sink::partitions::lost_days;
+use pgrx::pg_sys::Datum;
 
 /// Which days of a range are aggregated again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,13 +42,47 @@ pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> R
         if again == Again::Named {
             take_back(definition, from)?;
         }
-        ledger::reopen(definition.target.oid, over.today);
-        let work = Work::plan(definition, start, from, to, again);
-        let newest = ledger::newest_snapshot(definition.target.oid).map_or(to, |newest| newest.max(to));
-        settle_notes(definition, start, to, newest, &over, &work.again)?;
-        activity::through(&definition.target.label(), from, to, || work.build(definition, &over))?;
-        work.settle(definition, &over);
+        close_under_lock(definition, start, (from, to), again, &over)?;
         Ok(ledger::rows(definition.target.oid, from, to))
+    })
+}
+
+/// Repairs what is noted of days up to the last, makes what is missing, and settles what is over; rows written.
+fn close_under_lock(
+    definition: &Definition,
+    start: Day,
+    (from, to): (Day, Day),
+    again: Again,
+    over: &Over,
+) -> Result<i64, Error> {
+    ledger::reopen(definition.target.oid, over.today);
+    let work = Work::plan(definition, start, from, to, again);
+    let newest = ledger::newest_snapshot(definition.target.oid).map_or(to, |newest| newest.max(to));
+    let changed = settle_notes(definition, start, to, newest, over, &work.again)?;
+    let made = activity::through(&definition.target.label(), from, to, || work.build(definition, over))?;
+    work.settle(definition, over);
+    Ok(changed + made)
+}
+
+/// Does everything that `cumulate.plan` lists: repairs what is noted, and closes all days that are over; rows written.
+pub fn refresh(definition: &mut Definition) -> Result<i64, Error> {
+    check_transaction()?;
+    as_owner(definition.target.owner, || {
+        let yesterday = definition.today().minus(1);
+        let over = Over::wait(definition, definition.start.unwrap_or(yesterday).min(yesterday), yesterday);
+        let start = match lock(definition) {
+            Err(Error::NoEvents { .. }) => return Ok(0),
+            start => start?,
+        };
+        let from = backfill::first_wanted(definition, start);
+        if from <= yesterday {
+            return close_under_lock(definition, start, (from, yesterday), Again::Unclosed, &over);
+        }
+        ledger::reopen(definition.target.oid, over.today);
+        match ledger::newest_snapshot(definition.target.oid) {
+            Some(newest) => settle_notes(definition, start, newest, newest, &over, &[]),
+            None => Ok(0),
+        }
     })
 }
 
@@ -64,6 +100,26 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
     aggregate_again(definition, from, to, Compare::Everything)
 }
 
+/// As `restate`, for keys given as jsonb; what is noted stays noted.
+pub fn restate_keys(definition: &mut Definition, from: Day, to: Day, keys: Datum) -> Result<i64, Error> {
+    check_transaction()?;
+    as_owner(definition.target.owner, || {
+        check_range(definition, from, to)?;
+        Over::wait(definition, from, to);
+        let start = lock(definition)?;
+        check_days(definition, start, from, to)?;
+        let keys = named_keys::several(definition, keys)?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let newest = ledger::newest_snapshot(definition.target.oid);
+        let mut changes = Changes::wanted(newest.is_some_and(|newest| newest >= from));
+        daily::aggregate_keys(definition, from, to, &keys, &mut changes)?;
+        changes.name_keys(keys, from, to);
+        repair::repair(definition, changes)
+    })
+}
+
 fn aggregate_again(definition: &mut Definition, from: Day, to: Day, compare: Compare) -> Result<i64, Error> {
     check_transaction()?;
     as_owner(definition.target.owner, || {
@@ -76,7 +132,7 @@ fn aggregate_again(definition: &mut Definition, from: Day, to: Day, compare: Com
         let mut dirt = Dirt::default();
         dirt.add_days(days(from, to));
         let compared = (compare == Compare::Everything).then_some((from, to));
-        let changed = refresh(definition, dirt, &over, compared)?;
+        let changed = aggregate_and_repair(definition, dirt, &over, compared)?;
         notes::delete(definition.target.oid, &noted);
         Ok(changed)
     })
@@ -164,7 +220,7 @@ fn settle_notes(
         dirt.add_days(days(first, newest.min(over.today.minus(1))));
     }
     let everything = dirt.everything.then_some((live, newest));
-    let changed = refresh(definition, dirt, over, everything)?;
+    let changed = aggregate_and_repair(definition, dirt, over, everything)?;
     notes::delete(definition.target.oid, &notes);
     Ok(changed)
 }
@@ -207,16 +263,21 @@ pub fn freeze(definition: &mut Definition, through: Day) -> Result<(), Error> {
 }
 
 /// Aggregates dirty days and keys again, and repairs; with `everything` all snapshots of that range are compared.
-fn refresh(definition: &Definition, dirt: Dirt, over: &Over, everything: Option<(Day, Day)>) -> Result<i64, Error> {
+fn aggregate_and_repair(
+    definition: &Definition,
+    dirt: Dirt,
+    over: &Over,
+    everything: Option<(Day, Day)>,
+) -> Result<i64, Error> {
     let Some(first) = dirt.first() else { return Ok(0) };
     let newest = ledger::newest_snapshot(definition.target.oid);
     // Changes are collected when there are snapshots that they could touch.
     let mut changes = Changes::wanted(newest.is_some_and(|newest| newest >= first));
     for (from, to) in stretches(dirt.days.iter().copied()) {
-        daily::refresh(definition, from, to, over, &mut changes)?;
+        daily::aggregate(definition, from, to, over, &mut changes)?;
     }
     for (day, keys) in dirt.keys.iter().filter(|(day, _)| !dirt.days.contains(day)) {
-        daily::refresh_keys(definition, *day, keys, &mut changes)?;
+        daily::aggregate_keys(definition, *day, *day, keys, &mut changes)?;
     }
     if let Some((from, to)) = everything {
         changes.add_everything(from, to);
@@ -353,17 +414,18 @@ impl Work {
         Work { from, to, entries, again: dirty, named: again == Again::Named }
     }
 
-    /// Makes the snapshots of the range that are missing.
-    fn build(&self, definition: &Definition, over: &Over) -> Result<(), Error> {
+    /// Makes the snapshots of the range that are missing; rows written.
+    fn build(&self, definition: &Definition, over: &Over) -> Result<i64, Error> {
         let present = |day: &Day| self.entries.iter().any(|entry| entry.day == *day && entry.state != State::Missing);
         let (present, missing): (Vec<Day>, Vec<Day>) = days(self.from, self.to).partition(present);
+        let mut rows = 0;
         for (from, to) in stretches(missing) {
-            make(definition, from, to, over)?;
+            rows += make(definition, from, to, over)?;
         }
         if self.named {
             present.iter().try_for_each(|day| repair::mend_if_damaged(definition, *day))?;
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Days that were open are closed once they are over: what they lacked has been repaired.
@@ -374,17 +436,22 @@ impl Work {
     }
 }
 
-/// Makes the snapshots of days without a gap. Rows that are there already, as of a partition that was attached by hand,
-/// are compared instead.
-fn make(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<(), Error> {
+/// Makes the snapshots of days without a gap; rows written. Rows that are there already, as of a partition that was
+/// attached by hand, are compared instead.
+fn make(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<i64, Error> {
     let target = &definition.target;
-    if !ledger::adopt(target.oid, &target.sql(), from, to) {
-        return build::stretch(definition, from, to, over);
+    let mut rows = 0;
+    let mut rest: Vec<Day> = days(from, to).collect();
+    if ledger::adopt(target.oid, &target.sql(), from, to) {
+        rows += repair::compare(definition, from, to)?;
+        let found = ledger::snapshots(target.oid, from, Some(to));
+        let settled: Vec<_> = found.iter().map(|day| (*day, over.state_of(*day), None)).collect();
+        ledger::record_closed(target.oid, &settled);
+        rest.retain(|day| !found.contains(day));
     }
-    repair::compare(definition, from, to)?;
-    let found = ledger::snapshots(target.oid, from, Some(to));
-    let settled: Vec<_> = found.iter().map(|day| (*day, over.state_of(*day), None)).collect();
-    ledger::record_closed(target.oid, &settled);
-    let rest = days(from, to).filter(|day| !found.contains(day));
-    stretches(rest).into_iter().try_for_each(|(from, to)| build::stretch(definition, from, to, over))
+    for (from, to) in stretches(rest) {
+        build::stretch(definition, from, to, over)?;
+        rows += ledger::rows(target.oid, from, to);
+    }
+    Ok(rows)
 }

@@ -24,7 +24,7 @@ use crate::sink::inserter::Inserter;
 use pgrx::pg_sys::{Datum, Oid};
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
-pub fn refresh(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
+pub fn aggregate(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
     activity::reading(from, to);
     check_row_security(definition.source, definition.target.owner)?;
     let mut tally = Tally::new(from, to);
@@ -37,16 +37,17 @@ pub fn refresh(definition: &Definition, from: Day, to: Day, over: &Over, changes
     Ok(())
 }
 
-/// Aggregates some keys of a day again.
-pub fn refresh_keys(
+/// Aggregates some keys of a range of days again.
+pub fn aggregate_keys(
     definition: &Definition,
-    day: Day,
+    from: Day,
+    to: Day,
     keys: &[Vec<Image>],
     changes: &mut Changes,
 ) -> Result<(), Error> {
     check_row_security(definition.source, definition.target.owner)?;
     let arrays = key_arrays(definition, keys);
-    compare(definition, day, day, Some(&arrays), &mut Tally::new(day, day), changes)
+    compare(definition, from, to, Some(&arrays), &mut Tally::new(from, to), changes)
 }
 
 /// The rows of the source in a range of days are read once; NULL keys are counted and left out.

@@ -30,6 +30,8 @@ pub struct Changes {
     wanted: bool,
     keys: BTreeMap<Day, Vec<Vec<Image>>>,
     count: usize,
+    /// Keys that are compared whether they have changed or not, and the days of it.
+    named: Option<(Vec<Vec<Image>>, Day, Day)>,
     /// First and last changed day once keys are not remembered any more.
     everything: Option<(Day, Day)>,
 }
@@ -38,6 +40,11 @@ impl Changes {
     /// Changes are only collected where there are snapshots that they could touch.
     pub fn wanted(wanted: bool) -> Self {
         Changes { wanted, ..Default::default() }
+    }
+
+    /// Keys that are compared from one day to another whether they have changed or not.
+    pub fn name_keys(&mut self, keys: Vec<Vec<Image>>, from: Day, to: Day) {
+        self.named = Some((keys, from, to));
     }
 
     pub fn are_wanted(&self) -> bool {
@@ -81,6 +88,9 @@ pub fn repair(definition: &Definition, changes: Changes) -> Result<i64, Error> {
     }
     for (day, keys) in changes.keys {
         repair.follow(Some(keys), day, day)?;
+    }
+    if let Some((keys, from, to)) = changes.named {
+        repair.follow(Some(keys), from, to)?;
     }
     repair.finish()
 }

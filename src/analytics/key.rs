@@ -1,12 +1,12 @@
 //! A key that a caller names, as a jsonb object of all key columns.
 
 use super::Subject;
+use crate::catalog::named_keys;
 use crate::error::Error;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::ident;
 use crate::pg::value::Image;
-use pgrx::pg_sys::{self, Datum, Oid};
-use std::collections::BTreeSet;
+use pgrx::pg_sys::{Datum, Oid};
 
 /// The values of one key's columns.
 pub struct KeyValue(Vec<(Oid, Image)>);
@@ -22,26 +22,9 @@ impl KeyValue {
 impl Subject {
     /// Reads a key, which must name every key column and nothing else.
     pub fn key(&self, given: Datum) -> Result<KeyValue, Error> {
-        let keys = &self.definition.keys;
-        let refused = || Error::KeyForm {
-            table: self.definition.target.label(),
-            columns: keys.iter().map(|key| key.name.clone()).collect(),
-        };
-        let ask = |sql: &str| Statement::new(sql).bind_param(Param { oid: pg_sys::JSONBOID, value: Some(given) });
-        let names =
-            "SELECT pg_catalog.jsonb_object_keys(CASE pg_catalog.jsonb_typeof($1) WHEN 'object' THEN $1 ELSE '{}' END)";
-        let named: BTreeSet<String> = ask(names).map(|row| row.get(0).unwrap_or_default()).into_iter().collect();
-        if named != keys.iter().map(|key| key.name.clone()).collect() {
-            return Err(refused());
-        }
-        let columns = self.each_key(|_, key| format!("x.{}", ident(&key.name)));
-        let record = format!("pg_catalog.jsonb_populate_record(NULL::{}, $1)", self.definition.daily.sql());
-        let values = ask(&format!("SELECT {columns} FROM {record} AS x")).first(|row| {
-            let columns = keys.iter().enumerate();
-            let value = columns.map(|(index, key)| Some((key.layout.oid, Image::of(key.layout, row.datum(index)?))));
-            value.collect::<Option<Vec<(Oid, Image)>>>()
-        });
-        values.flatten().map(KeyValue).ok_or_else(refused)
+        let values = named_keys::one(&self.definition, given)?;
+        let columns = self.definition.keys.iter().map(|key| key.layout.oid);
+        Ok(KeyValue(columns.zip(values).collect()))
     }
 
     /// SQL: `x` is of the key that is bound to the statement.

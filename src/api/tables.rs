@@ -10,6 +10,7 @@ use crate::pg::expression::within_key_limit;
 use crate::pg::function::{Integers, IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
 use crate::pg::table;
+use crate::rules::version;
 use crate::{retention, verify};
 use pgrx::prelude::*;
 
@@ -84,6 +85,12 @@ fn alter_table(
     })
 }
 
+/// The version of the library that this server has loaded.
+#[pg_extern(stable, parallel_safe)]
+fn version() -> Text {
+    Text(version::LIBRARY.to_owned())
+}
+
 #[pg_extern(stable)]
 fn definition(target: Option<Regclass>) -> Text {
     cross(|| {
@@ -123,12 +130,29 @@ fn cumulate_range(target: Option<Regclass>, from_day: Option<RawDate>, to_day: O
 }
 
 #[pg_extern]
-fn restate(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> i64 {
+fn refresh(target: Option<Regclass>) -> i64 {
+    cross(|| {
+        let mut definition = owned(target)?;
+        let table = definition.target.label();
+        within_key_limit(&table, || close::refresh(&mut definition))
+    })
+}
+
+#[pg_extern]
+fn restate(
+    target: Option<Regclass>,
+    from_day: Option<RawDate>,
+    to_day: Option<RawDate>,
+    keys: default!(Option<RawJsonb>, "NULL"),
+) -> i64 {
     cross(|| {
         let mut definition = owned(target)?;
         let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
         let table = definition.target.label();
-        within_key_limit(&table, || close::restate(&mut definition, from, to))
+        within_key_limit(&table, || match &keys {
+            Some(keys) => close::restate_keys(&mut definition, from, to, keys.0.datum()),
+            None => close::restate(&mut definition, from, to),
+        })
     })
 }
 

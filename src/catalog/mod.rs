@@ -4,6 +4,7 @@ mod choices;
 pub mod columns;
 pub mod definition;
 pub mod ledger;
+pub mod named_keys;
 pub mod notes;
 pub mod parts;
 pub mod registry;

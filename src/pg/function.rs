@@ -162,7 +162,7 @@ where
 
 /// A jsonb as PostgreSQL stores it.
 pub struct RawJsonb(pub Image);
-impl_sql_translatable!(RawJsonb, "jsonb");
+argument!(RawJsonb, "jsonb", |datum: Datum| RawJsonb(Image::of(Layout::of(pg_sys::JSONBOID), datum)));
 result!(RawJsonb, pg_sys::JSONBOID, |json: RawJsonb| Some(Layout::of(pg_sys::JSONBOID).copy(json.0.datum())));
 
 fn read<T: convert::Read>(datum: Datum) -> T {

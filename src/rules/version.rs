@@ -1,5 +1,8 @@
 //! Versions of the extension, as control file and library have them: numbers divided by dots.
 
+/// The version of this library.
+pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+
 /// Whether one version is newer than another.
 pub fn is_newer(version: &str, than: &str) -> bool {
     numbers(version) > numbers(than)

@@ -46,14 +46,11 @@ pub fn service() -> Service {
         .flatten();
     match version {
         None => Service::NoExtension,
-        Some(version) if version::is_newer(&version, LIBRARY) => Service::Newer(version),
+        Some(version) if version::is_newer(&version, version::LIBRARY) => Service::Newer(version),
         Some(_) if guc::enabled() && !crate::pg::identity::in_recovery() => Service::On,
         Some(_) => Service::Off,
     }
 }
-
-/// The version of this library.
-pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
 /// Tables that have something to do. Those come first whose last turn is longest ago, then those that have waited
 /// longest: whoever is held or slow has had its turn, and comes last.

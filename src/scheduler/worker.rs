@@ -1,6 +1,6 @@
 //! A worker: one database, the tables that are due in it, for a while.
 
-use super::look::{self, LIBRARY, Service};
+use super::look::{self, Service};
 use super::stay::Stay;
 use super::turn;
 use crate::catalog::{notes, runs};
@@ -9,6 +9,7 @@ use crate::pg::board::{self, Found, Load};
 use crate::pg::message;
 use crate::pg::process::{self, Cancel};
 use crate::pg::transaction;
+use crate::rules::version::LIBRARY;
 use pgrx::pg_sys::{Datum, Oid};
 use std::ffi::{CStr, CString};
 use std::time::Duration;

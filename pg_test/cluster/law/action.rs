@@ -23,6 +23,8 @@ pub enum Call {
     Restate(i64, i64),
     /// Restates exactly the days that have changed.
     RestateChanged,
+    /// As that, naming all keys that there are or were.
+    RestateKeys,
     /// Keeps snapshots from that day on and drops the others.
     KeepFrom(i64),
     /// Keeps snapshots for ever from now on.
@@ -48,6 +50,7 @@ impl Call {
             Call::ApplyLate => "apply_late",
             Call::Restate(..) => "restate",
             Call::RestateChanged => "restate what changed",
+            Call::RestateKeys => "restate keys",
             Call::KeepFrom(_) => "retention",
             Call::KeepAll => "no retention",
         }
@@ -70,6 +73,7 @@ pub fn any_call() -> impl Strategy<Value = Call> {
         2 => Just(Call::ApplyLate),
         1 => any_days().prop_map(|(from, to)| Call::Restate(from, to)),
         3 => Just(Call::RestateChanged),
+        2 => Just(Call::RestateKeys),
         1 => (0..DAYS).prop_map(Call::KeepFrom),
         1 => Just(Call::KeepAll),
     ]

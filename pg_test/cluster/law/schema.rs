@@ -2,7 +2,7 @@
 
 use crate::event::{COLUMN_TYPES, COLUMNS};
 use crate::form::{Form, Sink};
-use pg_cumulate_tests::{Reader, ident};
+use pg_cumulate_tests::{Reader, ident, literal};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,6 +30,18 @@ impl Schema {
             (format!("{name}.\"Évents of \"\"it\"\"\""), format!("{name}.\"Cumulated Évents\""), "Übér")
         };
         Schema { name, source, target, time_column }
+    }
+
+    /// SQL for the keys of the source and of the daily table, as jsonb.
+    pub fn all_keys(&self, form: &Form, daily: &str) -> String {
+        let pairs = form.keys.iter().map(|key| format!("{}, {}", literal(key.name), key.quoted()));
+        let object = format!("jsonb_build_object({})", pairs.collect::<Vec<_>>().join(", "));
+        let filled: Vec<String> = form.keys.iter().map(|key| format!("{} IS NOT NULL", key.quoted())).collect();
+        let (source, filled) = (&self.source, filled.join(" AND "));
+        format!(
+            "(SELECT coalesce(jsonb_agg(key), '[]')
+              FROM (SELECT {object} AS key FROM {source} WHERE {filled} UNION SELECT {object} FROM {daily}) AS keys)"
+        )
     }
 
     /// The commands that make schema and source.

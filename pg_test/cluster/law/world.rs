@@ -70,9 +70,7 @@ impl<'a> World<'a> {
             seen: Seen::default(),
         };
         world.check_columns()?;
-        let daily =
-            format!("SELECT daily FROM cumulate.definition WHERE target = {}::regclass", literal(&schema.target));
-        let daily = world.client.lines(&daily).concat();
+        let daily = world.daily();
         for command in schema.make_sink(form, &daily) {
             run(&mut world.client, &command)?;
         }
@@ -189,6 +187,13 @@ impl<'a> World<'a> {
                 let changed = self.state.ledger.changed();
                 match (changed.first().copied(), changed.last().copied()) {
                     (Some(first), Some(last)) => self.restate(first, last, name),
+                    _ => Ok(()),
+                }
+            }
+            Call::RestateKeys => {
+                let changed = self.state.ledger.changed();
+                match (changed.first().copied(), changed.last().copied()) {
+                    (Some(first), Some(last)) => self.restate_keys(first, last, name),
                     _ => Ok(()),
                 }
             }
@@ -315,6 +320,25 @@ impl<'a> World<'a> {
         self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}')"))?;
         self.seen.count(name);
         self.state.aggregated = self.state.aggregated.max(Some(to));
+        self.state.ledger.settle(from, to);
+        Ok(())
+    }
+
+    /// The daily table, as SQL writes its name.
+    fn daily(&mut self) -> String {
+        let target = literal(&self.schema.target);
+        self.client.lines(&format!("SELECT daily FROM cumulate.definition WHERE target = {target}::regclass")).concat()
+    }
+
+    fn restate_keys(&mut self, from: Day, to: Day, name: &'static str) -> Result<(), String> {
+        if self.state.start.is_none_or(|start| from < start) {
+            return Ok(());
+        }
+        let target = literal(&self.schema.target);
+        let daily = self.daily();
+        let keys = self.schema.all_keys(self.form, &daily);
+        self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}', {keys})"))?;
+        self.seen.count(name);
         self.state.ledger.settle(from, to);
         Ok(())
     }

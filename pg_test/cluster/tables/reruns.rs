@@ -11,11 +11,12 @@ const VERSIONS: &str = "
     UNION ALL SELECT tableoid::regclass, ctid, xmin FROM cumulate.ledger
     UNION ALL SELECT tableoid::regclass, ctid, xmin FROM cumulate.definition ORDER BY 1, 2";
 
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 7] = [
     "SELECT cumulate.cumulate_day('counts', '2024-12-01')",
     "SELECT cumulate.cumulate_day('counts', '2024-12-20')",
     "SELECT cumulate.cumulate_range('counts', '2024-12-01', '2025-01-05')",
     "SELECT cumulate.restate('counts', '2024-12-10', '2024-12-12')",
+    "SELECT cumulate.restate('counts', '2024-12-10', '2024-12-12', '{\"key\": \"key 7\"}')",
     "SELECT cumulate.populate_day('counts', '2024-12-10')",
     "SELECT cumulate.apply_late('counts')",
 ];

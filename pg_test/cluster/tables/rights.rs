@@ -5,12 +5,14 @@ use pg_cumulate_tests::{Ask, Database};
 use postgres::Client;
 
 /// Calls that change or read a cumulative table.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 20] = [
     "SELECT cumulate.cumulate_day('counts', '2024-12-03')",
     "SELECT cumulate.cumulate_range('counts', '2024-12-03', '2024-12-04')",
     "SELECT cumulate.populate_day('counts', '2024-12-03')",
     "SELECT cumulate.restate('counts', '2024-12-01', '2024-12-02')",
+    "SELECT cumulate.restate('counts', '2024-12-01', '2024-12-02', '{\"key\": \"a\"}')",
     "SELECT cumulate.apply_late('counts')",
+    "SELECT cumulate.refresh('counts')",
     "SELECT * FROM cumulate.verify('counts')",
     "CALL cumulate.backfill('counts', '2024-12-01', '2024-12-05')",
     "SELECT cumulate.alter_table('counts', retention => '200 years')",
