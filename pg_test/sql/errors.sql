@@ -77,6 +77,7 @@ SELECT trial.attempt('UnknownType', trial.make('keys => ''{item}'', metrics => '
 SELECT trial.attempt('ZeroValue', trial.make('keys => ''{item}'', metrics => ''{"n": {"value": "count(*)", "zero": "none"}}'''));
 SELECT trial.attempt('NameTooLong', trial.make('keys => ''{item}'', metrics => ''{"' || repeat('n', 60) || '": "count(*)"}'''));
 SELECT trial.attempt('NameTaken', 'SELECT cumulate.create_table(''sales.daily_cumulate'', ''sales.events'', ''event_date'', ''{product_id}'', ''{"n": "count(*)"}'')');
+SELECT trial.attempt('OtherDefinition', 'SELECT cumulate.create_table(''sales.daily_cumulate'', ''sales.events'', ''event_date'', ''{product_id}'', ''{"n": "count(*)"}'', time_zone => ''UTC'', daily => ''sales.daily'', if_not_exists => true)');
 SELECT trial.attempt('Windows', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'', windows => ''{}'''));
 SELECT trial.attempt('Windows', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'', windows => ''{7,0}'''));
 SELECT trial.attempt('Windows', trial.make('keys => ''{item}'', metrics => ''{"n": "count(*)"}'', windows => ''{7,7}'''));

@@ -34,6 +34,7 @@ fn create_table(
     retention: default!(Option<IntervalText>, "NULL"),
     schedule: default!(Option<Text>, "'@daily'"),
     daily: default!(Option<Text>, "NULL"),
+    if_not_exists: default!(Option<bool>, "false"),
 ) -> Regclass {
     cross(|| {
         let request = Request {
@@ -54,6 +55,7 @@ fn create_table(
             retention: retention.map(|interval| interval.0),
             schedule: text(schedule),
             daily: text(daily),
+            if_not_exists: given("if_not_exists", if_not_exists)?,
         };
         Ok(Regclass(definition::create(request)?))
     })

@@ -3,9 +3,11 @@
 use super::blueprint::TimeType;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
 use crate::catalog::parts::ARGUMENTS;
+use crate::pg::body::Body;
 use crate::pg::identity::with_search_path;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal};
+use pgrx::pg_sys;
 
 /// What the function is made of. Expressions and filter are read by the search_path that it is made with.
 pub struct Aggregate<'a> {
@@ -48,33 +50,41 @@ impl Aggregate<'_> {
     }
 
     fn sql(&self) -> String {
-        let (day, range) = self.day_and_range();
         let mut columns = vec![format!("{SNAPSHOT_DATE} pg_catalog.date")];
-        let mut values = vec![day];
-        for key in &self.keys {
-            columns.push(format!("{} {}", ident(&key.name), key.type_sql));
-            values.push(ident(&key.source_name));
-        }
+        columns.extend(self.keys.iter().map(|key| format!("{} {}", ident(&key.name), key.type_sql)));
         columns.push(format!("{NUM_EVENTS} bigint"));
-        values.push("pg_catalog.count(*)".to_owned());
-        for metric in &self.metrics {
-            columns.push(format!("{} {}", ident(&metric.name), metric.type_sql));
-            values.push(format!("(\n{}\n)::{}", metric.expression, metric.type_sql));
-        }
-        let positions: Vec<String> = (1..=self.keys.len() + 1).map(|position| position.to_string()).collect();
+        columns.extend(self.metrics.iter().map(|metric| format!("{} {}", ident(&metric.name), metric.type_sql)));
         let [from_day, to_day, of] = ["from_day", "to_day", "target"].map(|name| self.unlike(name));
-        let filter = self.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
         format!(
             "CREATE FUNCTION {}({from_day} pg_catalog.date, {to_day} pg_catalog.date,
                                 {of} pg_catalog.regclass DEFAULT {}::pg_catalog.regclass)
-             RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC SELECT {} FROM {} WHERE {filter}{range} GROUP BY {}; END",
+             RETURNS TABLE ({}) LANGUAGE sql STABLE BEGIN ATOMIC {}; END",
             self.name,
             literal(&self.target),
             columns.join(", "),
-            values.join(", "),
-            self.source.sql(),
-            positions.join(", ")
+            self.query()
         )
+    }
+
+    /// What the function selects, from the day $1 to the day $2.
+    fn query(&self) -> String {
+        let (day, range) = self.day_and_range();
+        let mut values = vec![day];
+        values.extend(self.keys.iter().map(|key| ident(&key.source_name)));
+        values.push("pg_catalog.count(*)".to_owned());
+        let cast = |metric: &MetricColumn| format!("(\n{}\n)::{}", metric.expression, metric.type_sql);
+        values.extend(self.metrics.iter().map(cast));
+        let positions: Vec<String> = (1..=self.keys.len() + 1).map(|position| position.to_string()).collect();
+        let filter = self.filter.as_ref().map_or(String::new(), |filter| format!("(\n{filter}\n) AND "));
+        let (values, source, positions) = (values.join(", "), self.source.sql(), positions.join(", "));
+        format!("SELECT {values} FROM {source} WHERE {filter}{range} GROUP BY {positions}")
+    }
+
+    /// The body that the function would have.
+    pub fn body(&self, search_path: &str) -> Option<Body> {
+        with_search_path(search_path, || {
+            Body::analysed(&self.query(), &[pg_sys::DATEOID, pg_sys::DATEOID], self.source.oid)
+        })
     }
 
     /// A name that no column has.

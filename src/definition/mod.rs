@@ -12,6 +12,7 @@ use crate::catalog::{Definition, Late, registry, schedules};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
 use crate::pg::identity::{self, as_owner};
+use crate::pg::message::notice;
 use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
 use crate::scheduler;
@@ -38,6 +39,8 @@ pub struct Request {
     /// None: only by hand.
     pub schedule: Option<String>,
     pub daily: Option<String>,
+    /// A table of that name and definition is what is wanted, too.
+    pub if_not_exists: bool,
 }
 
 /// Makes a cumulative table, or adopts a fitting one of that name; its oid.
@@ -54,7 +57,11 @@ pub fn create(request: Request) -> Result<Oid, Error> {
     schedule.as_deref().map_or(Ok(()), validate::schedule)?;
     let zone = request.time_zone.clone().unwrap_or_else(|| identity::setting(c"TimeZone"));
     as_owner(owner, || {
+        let may_exist = request.if_not_exists;
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;
+        if let Some(existing) = existing(&blueprint).filter(|_| may_exist) {
+            return same(existing, &blueprint, schedule.as_deref());
+        }
         let made = objects::make(&blueprint)?;
         let id = registry::register(blueprint.entry(&made));
         schedules::enter(made.target, schedule.as_deref());
@@ -73,6 +80,23 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         }
         Ok(made.target)
     })
+}
+
+/// The cumulative table that has the name already.
+fn existing(blueprint: &Blueprint) -> Option<Oid> {
+    let existing = Table::named(&blueprint.schema, &blueprint.name)?;
+    registry::number_of(existing.oid).map(|_| existing.oid)
+}
+
+/// A table that is there, if it is what was asked for.
+fn same(target: Oid, blueprint: &Blueprint, schedule: Option<&str>) -> Result<Oid, Error> {
+    let definition = Definition::owned(target)?;
+    let differences = describe::differences(&definition, blueprint, schedule);
+    if !differences.is_empty() {
+        return Err(Error::OtherDefinition { table: definition.target.sql(), differences });
+    }
+    notice!("cumulative table {} exists already", definition.target.label());
+    Ok(target)
 }
 
 /// Forgets a table of which a part has been dropped: what is left of it are ordinary tables.

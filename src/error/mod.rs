@@ -120,6 +120,11 @@ pub enum Error {
         name: String,
         kind: String,
     },
+    OtherDefinition {
+        table: String,
+        /// Each a sentence without its full stop.
+        differences: Vec<String>,
+    },
     Windows {
         reason: String,
     },

@@ -188,6 +188,12 @@ impl Error {
                 format!("It is {kind}."),
                 "Choose another name, or drop or rename the object that has it.".to_owned(),
             ),
+            OtherDefinition { table, differences } => (
+                Code::ERRCODE_DUPLICATE_TABLE,
+                format!("cumulative table \"{table}\" exists with another definition"),
+                format!("Its {}.", differences.join("; its ")),
+                format!("Compare with SELECT cumulate.definition({});", literal(&table)),
+            ),
             Windows { reason } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "windows are not valid".to_owned(),

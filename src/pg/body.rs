@@ -1,6 +1,6 @@
 //! The stored body of a SQL function: what it selects, as PostgreSQL keeps it through renames.
 
-use super::encoding::from_c;
+use super::encoding::{ServerText, from_c};
 use super::version;
 use pgrx::PgList;
 use pgrx::pg_sys::{self, Oid};
@@ -37,7 +37,29 @@ impl Body {
             if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_Query {
                 return None;
             }
-            let query: *mut pg_sys::Query = node.cast();
+            Self::that_groups(node.cast(), table)
+        }
+    }
+
+    /// The body that a function over a table would have if it selected that, by the search_path of now.
+    pub fn analysed(sql: &str, parameters: &[Oid], table: Oid) -> Option<Self> {
+        let sql = ServerText::of(sql);
+        let (sql, count) = (sql.as_c_str(), i32::try_from(parameters.len()).ok()?);
+        // SAFETY: raw_parser gives exactly one statement for one SELECT; the query tree lives in the current context.
+        unsafe {
+            let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+            let raw = PgList::<pg_sys::RawStmt>::from_pg(statements).get_ptr(0)?;
+            let (types, environment) = (parameters.as_ptr(), std::ptr::null_mut());
+            let query = pg_sys::parse_analyze_fixedparams(raw, sql.as_ptr(), types, count, environment);
+            Self::that_groups(query, table)
+        }
+    }
+
+    /// # Safety
+    /// An analysed query.
+    unsafe fn that_groups(query: *mut pg_sys::Query, table: Oid) -> Option<Self> {
+        // SAFETY: by contract.
+        unsafe {
             if !groups_rows_of(query, table) {
                 return None;
             }
@@ -110,11 +132,8 @@ impl Body {
         };
         let ours = &conditions[..conditions.len().saturating_sub(last)];
         let texts: Vec<String> = ours.iter().map(|condition| self.deparse(*condition)).collect();
-        match texts.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            several => Some(several.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND ")),
-        }
+        // Deparsed, a condition of more than a name has its parentheses.
+        (!texts.is_empty()).then(|| texts.join(" AND "))
     }
 
     fn deparse(&self, expression: *mut pg_sys::Node) -> String {

@@ -116,6 +116,8 @@ pub fn sensible(function: &Function, argument: &Argument, theme: &Theme, world: 
         ("create_table", "daily") => text(&format!("{}_by_day", theme.new_name())),
         ("create_table", "filter") => value(dice.one(&["NULL", "'1 = 1'", "'true'"])),
         ("create_table", "expire_idle") => value("false"),
+        ("create_table", "if_not_exists") => value(dice.one(&["true", "false"])),
+        ("restate", "keys") => text(&format!("[{}]", theme.metric_and_key().1)),
         ("create_table", "start_date") => {
             value(dice.one(&["NULL", "DATE '2024-01-01'", "current_date", "current_date + 5"]))
         }

@@ -12,6 +12,7 @@ mod damage;
 mod drops;
 mod dumps;
 mod encodings;
+mod existing;
 mod floods;
 mod hostile;
 mod installs;

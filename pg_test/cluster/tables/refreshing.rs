@@ -99,4 +99,8 @@ fn a_refresh_makes_no_snapshot_that_the_table_does_not_keep_and_reads_no_frozen_
     shop.client.run("SELECT cumulate.freeze('spent', ago(2)); DELETE FROM sale WHERE day <= ago(2)");
     assert_eq!(shop.refresh(), 0);
     shop.check();
+    // With no day left to close, what is noted of frozen days is still put away.
+    shop.client.run("SELECT cumulate.freeze('spent', ago(1)); DELETE FROM sale WHERE day <= ago(1)");
+    assert_eq!(shop.refresh(), 0);
+    shop.check();
 }
