@@ -25,7 +25,8 @@ BEGIN
 END
 $$;
 
--- The extension's own tables: read by everybody, so that any role can dump its database; written by the library alone.
+-- The extension's own tables: written by the library alone, and read by the owner of the database, who can dump it.
+-- Everybody else has the views, for keys, expressions and texts of errors are not everybody's business.
 
 CREATE TABLE cumulate.definition (
     id             bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -108,8 +109,8 @@ CREATE TABLE cumulate.run (
     hint        text
 );
 
-GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.schedule, cumulate.run TO PUBLIC;
-GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO PUBLIC;
+GRANT SELECT ON cumulate.definition, cumulate.ledger, cumulate.note, cumulate.schedule, cumulate.run TO pg_database_owner;
+GRANT SELECT ON SEQUENCE cumulate.definition_id_seq, cumulate.note_id_seq, cumulate.run_run_id_seq TO pg_database_owner;
 
 SELECT pg_catalog.pg_extension_config_dump('cumulate.definition', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('cumulate.ledger', 'WHERE target IN (SELECT oid FROM pg_catalog.pg_class)');

@@ -30,6 +30,19 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'launcher_pid_wrapper';
 CREATE FUNCTION cumulate_internal.scheduler_problem() RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'scheduler_problem_wrapper';
 
+-- Who finds out what of a table. How it is doing is for those who may read it, and for those who watch the server; its
+-- keys, expressions and texts of errors are for its owner, and for those who may read all that the extension knows.
+CREATE FUNCTION cumulate_internal.may_know(owner oid) RETURNS boolean LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.has_table_privilege('cumulate.definition'::regclass, 'SELECT');
+END;
+
+CREATE FUNCTION cumulate_internal.may_watch(target oid, owner oid) RETURNS boolean LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.has_table_privilege(target, 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
+        OR cumulate_internal.may_know(owner);
+END;
+
 -- pg_partition_tree locks partitions and leaves their parent unlocked: who locks them from the top down, as TRUNCATE
 -- does, and the transaction that goes on to read the parent would wait for each other.
 CREATE FUNCTION cumulate_internal.partitions(parent regclass, OUT relid regclass, OUT isleaf boolean) RETURNS SETOF record
@@ -132,15 +145,19 @@ GRANT EXECUTE ON FUNCTION
     cumulate_internal.add_metric_begin, cumulate_internal.add_metric_fill, cumulate_internal.add_metric_show,
     cumulate_internal.add_metric_fail, cumulate_internal.backfill_begin, cumulate_internal.backfill_step,
     cumulate_internal.backfill_fail, cumulate_internal.retention_step,
-    -- Who reads cumulate.defects and cumulate.health().
-    cumulate_internal.bounds, cumulate_internal.defects, cumulate_internal.partitions, cumulate_internal.scheduler_problem
+    -- Who reads the views and cumulate.health().
+    cumulate_internal.bounds, cumulate_internal.defects, cumulate_internal.may_know, cumulate_internal.may_watch,
+    cumulate_internal.partitions, cumulate_internal.scheduler_problem
 TO PUBLIC;
 
-COMMENT ON SCHEMA cumulate_internal IS 'Functions of pg_cumulate that only the extension itself calls';
+COMMENT ON SCHEMA cumulate_internal IS 'Functions and views of pg_cumulate that only the extension itself uses';
 COMMENT ON FUNCTION cumulate_internal.note_late IS 'Trigger function on sources: notes rows of days that are over';
 COMMENT ON FUNCTION cumulate_internal.defects IS 'Used by view cumulate.defects: parts of a table that are gone, changed, or not its owner''s';
 COMMENT ON FUNCTION cumulate_internal.launcher_pid IS 'Process of the scheduler''s launcher; NULL when there is none';
 COMMENT ON FUNCTION cumulate_internal.scheduler_problem IS 'Used by cumulate.health: what keeps the scheduler from working';
+COMMENT ON FUNCTION cumulate_internal.may_know IS
+    'Whether the current role sees keys, expressions and texts of errors of tables of an owner';
+COMMENT ON FUNCTION cumulate_internal.may_watch IS 'Whether the current role sees how a table of an owner is doing';
 COMMENT ON FUNCTION cumulate_internal.partitions IS 'A partitioned table and its partitions, from the top down; locks none of them';
 COMMENT ON FUNCTION cumulate_internal.bounds IS
     'Partitions of a cumulative table, each with its first day and the first day behind it; both are NULL for the default partition';

@@ -43,6 +43,12 @@ SELECT c.oid::regclass AS relation,
        CASE WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid)
             ELSE pg_temp.others_may(c.relacl, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) END AS others_may
 FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM exposed) ORDER BY c.oid::regclass::text COLLATE "C";
+-- Of the extension's own, the database's owner may read tables and sequences; others may read views, which are barriers.
+SELECT c.oid::regclass AS more_than_that, a.grantee, a.privilege_type
+FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+WHERE c.relnamespace IN ('cumulate'::regnamespace, 'cumulate_internal'::regnamespace) AND a.grantee <> c.relowner
+  AND NOT (a.privilege_type = 'SELECT' AND CASE c.relkind WHEN 'v' THEN 'security_barrier=true' = ANY (c.reloptions)
+                                                          ELSE a.grantee = 'pg_database_owner'::regrole END);
 -- Their columns.
 SELECT c.oid::regclass || '.' || a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
        CASE a.attidentity WHEN 'a' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END AS "default", a.attacl AS grants
@@ -85,11 +91,12 @@ INSERT INTO guard VALUES
     ('total', 'pure', 'a value of its arguments'),
     ('next_runs', 'pure', 'a value of its arguments and the clock'),
     ('version', 'pure', 'a value of the library'),
-    ('definition', 'reads', 'cumulate.definition can be read by everybody'),
-    ('health', 'reads', 'with the reader''s rights, through views'),
-    ('plan', 'reads', 'with the reader''s rights, through views'),
+    ('health', 'reads', 'through views, which know the reader'),
+    ('plan', 'reads', 'through views, which know the reader'),
     ('writers', 'reads', 'what pg_locks shows to everybody'),
-    ('defects', 'reads', 'what is wrong with a table that the reader may read'),
+    ('may_know', 'reads', 'roles'),
+    ('may_watch', 'reads', 'roles and privileges'),
+    ('defects', 'reads', 'what is wrong with a table that the reader may watch'),
     ('partitions', 'reads', 'the catalog, which everybody may read'),
     ('bounds', 'reads', 'the catalog, which everybody may read'),
     ('leaves', 'nobody', 'called by the extension''s own statements'), ('has_changed', 'nobody', 'likewise'),
@@ -103,6 +110,7 @@ INSERT INTO guard VALUES
     ('create_table', 'caller', 'makes objects as the caller, of a source that the caller may read'),
     ('create_sales_pipeline', 'caller', 'makes objects as the caller'),
     ('generate_events', 'caller', 'asks for INSERT, row security included'),
+    ('definition', 'owner', 'and who may read all that the extension knows'),
     ('forget', 'owner', 'of a table that is still there; else there is nothing that anybody owns'),
     ('drop_table', 'owner', ''), ('alter_table', 'owner', ''), ('add_metric', 'owner', ''), ('add_metric_begin', 'owner', ''),
     ('add_metric_show', 'owner', ''), ('freeze', 'owner', ''), ('populate_day', 'owner', ''), ('cumulate_day', 'owner', ''),
@@ -128,6 +136,7 @@ CREATE ROLE surface_stranger;
 GRANT USAGE ON SCHEMA fresh, sales, unread TO surface_stranger;
 GRANT SELECT ON ALL TABLES IN SCHEMA fresh TO surface_stranger;
 GRANT SELECT ON guard TO surface_stranger;
+SELECT set_config('surface.definition', id::text, false) <> '' AS known FROM cumulate.definition WHERE target = 'fresh.counts'::regclass;
 SET ROLE surface_stranger;
 DO $$
 DECLARE
@@ -140,7 +149,7 @@ BEGIN
                    (SELECT string_agg(format('%I => %s', a.name, CASE a.name
                         WHEN 'target' THEN CASE g.kept_by WHEN 'reader' THEN '''unread.counts''' ELSE '''fresh.counts''' END
                         WHEN 'metric' THEN CASE g.kept_by WHEN 'reader' THEN '''visits''' ELSE 'NULL' END
-                        WHEN 'definition' THEN (SELECT id::text FROM cumulate.definition WHERE target = 'fresh.counts'::regclass)
+                        WHEN 'definition' THEN current_setting('surface.definition')
                         WHEN 'run_id' THEN '1'
                         WHEN 'keep_data' THEN 'true'
                         ELSE 'NULL' END), ', ')

@@ -75,9 +75,8 @@ fn run_now(target: Option<Regclass>) {
 fn pause(target: Option<Regclass>, reason: default!(Option<Text>, "NULL")) {
     cross(|| {
         let definition = owned(target)?;
-        let reason = text(reason);
-        schedules::pause(definition.target.oid, reason.as_deref());
-        scheduler::paused(&definition.target.sql(), reason.as_deref());
+        schedules::pause(definition.target.oid, text(reason).as_deref());
+        scheduler::paused(&definition.target.sql());
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! Cumulative tables: made, advanced, verified, dropped.
 
 use super::{day, given, optional_day};
-use crate::catalog::Definition;
+use crate::catalog::{Definition, registry};
 use crate::close::{self, Again};
 use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::pg::border::cross;
 use crate::pg::expression::within_key_limit;
 use crate::pg::function::{Integers, IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
-use crate::pg::table;
+use crate::pg::table::Table;
 use crate::rules::version;
 use crate::{retention, verify};
 use pgrx::prelude::*;
@@ -96,7 +96,9 @@ fn version() -> Text {
 #[pg_extern(stable)]
 fn definition(target: Option<Regclass>) -> Text {
     cross(|| {
-        let definition = Definition::known(given("target", target)?.0)?;
+        let target = given("target", target)?.0;
+        registry::check_known(target)?;
+        let definition = Definition::known(target)?;
         Ok(Text(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition))))
     })
 }
@@ -214,13 +216,13 @@ fn verify(
     })
 }
 
-/// What is wrong with the parts of a table that the caller may read.
+/// What is wrong with the parts of a table that the caller may watch.
 #[pg_extern(sql = false)]
 fn defects(target: Option<Regclass>) -> TableIterator<'static, (name!(what, Text), name!(how_to_mend, Text))> {
     cross(|| {
         let target = given("target", target)?.0;
-        let readable = table::may_read(table::current_role(), target);
-        let defects = if readable { Definition::defects(target) } else { Vec::new() };
+        let watched = Table::find(target).is_some_and(|table| registry::may_watch(&table));
+        let defects = if watched { Definition::defects(target) } else { Vec::new() };
         Ok(TableIterator::new(defects.into_iter().map(|defect| (Text(defect.reason), Text(defect.remedy)))))
     })
 }

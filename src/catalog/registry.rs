@@ -284,5 +284,24 @@ pub fn check_owned(target: Oid) -> Result<(), Error> {
     if identity::acts_for(target.owner) {
         return Ok(());
     }
-    Err(Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) })
+    Err(not_owner(&target))
+}
+
+/// Whether the caller may see how a table is doing.
+pub fn may_watch(table: &Table) -> bool {
+    let watched = Statement::new("SELECT WHERE cumulate_internal.may_watch($1, $2)");
+    watched.bind(table.oid).bind(table.owner).exists()
+}
+
+/// Refuses a caller that may not see what a cumulative table is made by.
+pub fn check_known(target: Oid) -> Result<(), Error> {
+    let (_, target) = registered(target)?;
+    if Statement::new("SELECT WHERE cumulate_internal.may_know($1)").bind(target.owner).exists() {
+        return Ok(());
+    }
+    Err(not_owner(&target))
+}
+
+fn not_owner(target: &Table) -> Error {
+    Error::NotOwner { table: target.sql(), owner: table::role_name(target.owner) }
 }

@@ -92,15 +92,15 @@ impl PlannedMetric {
         NewColumn::of_metric(
             daily_column(&self.form),
             self.element.clone(),
-            format!("{} of the day", self.form.body.value),
+            format!("Metric {} of the day", self.form.name),
         )
     }
 
     /// Its column of arrays.
     pub fn array_column(&self, window: usize) -> NewColumn {
-        let value = &self.form.body.value;
-        let comment = format!("{value}, one value a day, newest first, at most {window} days");
-        NewColumn::of_metric(array_column(&self.form.name), format!("{}[]", self.element), comment)
+        let name = &self.form.name;
+        let comment = format!("Metric {name}, one value a day, newest first, at most {window} days");
+        NewColumn::of_metric(array_column(name), format!("{}[]", self.element), comment)
     }
 
     /// Its totals, one a window.

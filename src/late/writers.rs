@@ -4,7 +4,7 @@ use crate::catalog::{Definition, registry};
 use crate::guc;
 use crate::pg::identity::{as_extension, pid};
 use crate::pg::spi::Statement;
-use crate::pg::table::{self, Table};
+use crate::pg::table::Table;
 use crate::pg::transaction::nap;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
@@ -64,10 +64,10 @@ pub struct Writer {
 }
 
 /// The transactions that a close of a table's past days would wait for now, the oldest first; none when the caller may
-/// not read the table.
+/// not watch the table.
 pub fn holding(target: Oid) -> Vec<Writer> {
-    let readable = Table::find(target).is_some_and(|table| table::may_read(table::current_role(), table.oid));
-    let parts = registry::source_and_zone(target).filter(|_| readable);
+    let watched = Table::find(target).is_some_and(|table| registry::may_watch(&table));
+    let parts = registry::source_and_zone(target).filter(|_| watched);
     parts.map_or(Vec::new(), |(source, zone)| writers(source, &zone, None))
 }
 

@@ -274,7 +274,7 @@ fn fail(due: &Due, run: Option<i64>, failure: &Failure) {
         if verdict == Verdict::Lasting || (verdict == Verdict::Unknown && failures >= retry::MOST_FAILURES) {
             let reason = format!("{message} ({})", failure.sqlstate.as_deref().unwrap_or("unknown"));
             schedules::pause(due.target, Some(&reason));
-            notify::paused(&target.sql(), Some(&reason));
+            notify::paused(&target.sql());
         } else {
             schedules::postpone(due.target, delay(failures));
         }

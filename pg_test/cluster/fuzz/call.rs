@@ -69,8 +69,7 @@ impl Call {
                 ("run_id", false) => Value { sql: "{run}".to_owned(), reaches: true },
                 ("definition", _) if !is_hostile => {
                     let target = &theme.target;
-                    let number = "(SELECT id FROM cumulate.definition WHERE target = ";
-                    Value { sql: format!("{number}{}::regclass)", pg_cumulate_tests::literal(target)), reaches: true }
+                    Value { sql: format!("public.number_of({})", pg_cumulate_tests::literal(target)), reaches: true }
                 }
                 _ if is_hostile => hostile(argument, world, dice),
                 _ => values::sensible(function, argument, &theme, world, dice),
@@ -117,7 +116,8 @@ impl Call {
             }
             "freeze" => {
                 let through =
-                    "(SELECT max(day) FROM cumulate.ledger WHERE target = {t}::regclass)".replace("{t}", &target);
+                    "(SELECT max(day) FROM cumulate.days WHERE target = {t}::regclass AND state <> 'missing')"
+                        .replace("{t}", &target);
                 self.first = format!(
                     "SELECT cumulate.cumulate_range({target}, current_date - 14, least({through}, current_date - 1)); "
                 );
@@ -162,9 +162,8 @@ impl Call {
 
 /// Ends what an earlier call has begun.
 const END_ADDING: &str = "
-    SELECT cumulate_internal.add_metric_fail(adding_run, '57014', 'no longer wanted', NULL, NULL)
-      FROM cumulate.definition AS d JOIN cumulate.runs AS r ON r.run_id = d.adding_run AND r.status = 'running'
-     WHERE d.target = 'grown'::regclass";
+    SELECT cumulate_internal.add_metric_fail(run_id, '57014', 'no longer wanted', NULL, NULL)
+      FROM cumulate.runs WHERE run_id = public.adding_run('grown') AND status = 'running'";
 
 fn value_of(messages: Vec<postgres::SimpleQueryMessage>) -> Option<String> {
     messages.iter().find_map(|message| match message {

@@ -30,6 +30,13 @@ pub fn server(environment: &[(&str, &str)]) -> Cluster {
 pub fn prepare(database: &Database) -> Client {
     let mut admin = database.connect();
     admin.run("CREATE FOREIGN DATA WRAPPER none; CREATE SERVER nowhere FOREIGN DATA WRAPPER none");
+    // What calls name, and their roles may not look up.
+    admin.run(
+        "CREATE FUNCTION public.number_of(target regclass) RETURNS bigint SECURITY DEFINER
+             RETURN (SELECT id FROM cumulate.definition AS d WHERE d.target = $1);
+         CREATE FUNCTION public.adding_run(target regclass) RETURNS bigint SECURITY DEFINER
+             RETURN (SELECT d.adding_run FROM cumulate.definition AS d WHERE d.target = $1)",
+    );
     admin
 }
 

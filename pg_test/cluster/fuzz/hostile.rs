@@ -17,6 +17,7 @@ pub fn hostile(argument: &Argument, world: &World, dice: &mut Dice) -> Value {
     let typed = |text: &str| value(format!("{}::{}", literal(text), argument.type_name));
     match argument.type_name.as_str() {
         "regclass" => regclass(world, dice),
+        "oid" => value(dice.one(&["0::oid", "1::oid", "4294967295::oid", "'pg_class'::regclass::oid", "2200::oid"])),
         "text" => typed(&hostile_text(&argument.name, dice)),
         "date" if dice.percent(30) => value(format!("current_date + {}", dice.below(40) as i64 - 20)),
         "date" => typed(dice.one(DAYS_OF_ALL_TIMES)),

@@ -133,6 +133,8 @@ pub fn sensible(function: &Function, argument: &Argument, theme: &Theme, world: 
         (_, "key") => text(theme.metric_and_key().1),
         (_, "period" | "cohort") => value(dice.one(&["'day'", "'week'", "'month'", "'1'", "'3'", "'28'"])),
         (_, "periods") => value((1 + dice.below(20)).to_string()),
+        (_, "target") if argument.type_name == "oid" => value(format!("{}::regclass::oid", literal(&theme.target))),
+        (_, "owner") => value(dice.one(&["current_user::regrole::oid", "'pg_database_owner'::regrole::oid"])),
         (_, "target") if !function.arguments.is_empty() => text(&theme.target),
         ("add_metric" | "add_metric_begin", "name") => text(&format!("m{}", theme.number)),
         ("add_metric" | "add_metric_begin", "metric") => value(dice.one(&[

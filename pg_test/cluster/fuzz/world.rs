@@ -106,7 +106,7 @@ const TABLES: &str = r#"
     SELECT cumulate.cumulate_range(target, {first}, {first} + 5) FROM cumulate.tables WHERE owner::text = current_user;
     CREATE TABLE policed_counts (LIKE counts);
     DO $$
-    DECLARE number bigint := (SELECT id FROM cumulate.definition WHERE target = 'counts'::regclass);
+    DECLARE number bigint := public.number_of('counts');
     BEGIN
         EXECUTE format('CREATE TRIGGER t1 AFTER INSERT OR UPDATE OR DELETE ON noted FOR EACH ROW EXECUTE FUNCTION cumulate_internal.note_late(%L)', number);
         CREATE TRIGGER t2 AFTER INSERT ON noted FOR EACH STATEMENT EXECUTE FUNCTION cumulate_internal.note_late('-1', 'x', '');

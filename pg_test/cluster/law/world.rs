@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Carries out a case in a database; what it saw, or how the law was broken.
 pub fn live_through(database: &Database, case: &Case) -> Result<Seen, String> {
     let schema = Schema::new();
-    let mut world = World::create(database.connect_as(case.form.role()), &case.form, &schema)?;
+    let mut world = World::create(database, &case.form, &schema)?;
     for (index, operation) in case.operations.iter().enumerate() {
         let outcome = world.carry_out(operation).and_then(|()| world.check());
         outcome.map_err(|told| format!("after operation {}:\n{told}", index + 1))?;
@@ -28,6 +28,8 @@ struct World<'a> {
     client: Client,
     form: &'a Form,
     schema: &'a Schema,
+    /// The daily table, as SQL writes its name.
+    daily: String,
     state: State,
     /// The snapshots after the operation before, and the days that were closed then.
     stored: BTreeMap<Day, Vec<StoredRow>>,
@@ -50,7 +52,8 @@ struct State {
 }
 
 impl<'a> World<'a> {
-    fn create(mut client: Client, form: &'a Form, schema: &'a Schema) -> Result<World<'a>, String> {
+    fn create(database: &Database, form: &'a Form, schema: &'a Schema) -> Result<World<'a>, String> {
+        let mut client = database.connect_as(form.role());
         for command in schema.create(form) {
             run(&mut client, &command)?;
         }
@@ -60,18 +63,21 @@ impl<'a> World<'a> {
         // What the table does later must not depend on the session.
         run(&mut client, "SET timezone = 'Pacific/Honolulu'")?;
         let state = State { start: form.start.map(|number| form.season.day(number)), ..State::default() };
+        let target = literal(&schema.target);
+        let daily = format!("SELECT daily FROM cumulate.definition WHERE target = {target}::regclass");
+        let daily = database.connect().lines(&daily).concat();
         let mut world = World {
             client,
             form,
             schema,
+            daily,
             state,
             stored: BTreeMap::new(),
             closed: BTreeSet::new(),
             seen: Seen::default(),
         };
         world.check_columns()?;
-        let daily = world.daily();
-        for command in schema.make_sink(form, &daily) {
+        for command in schema.make_sink(form, &world.daily) {
             run(&mut world.client, &command)?;
         }
         Ok(world)
@@ -324,19 +330,12 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The daily table, as SQL writes its name.
-    fn daily(&mut self) -> String {
-        let target = literal(&self.schema.target);
-        self.client.lines(&format!("SELECT daily FROM cumulate.definition WHERE target = {target}::regclass")).concat()
-    }
-
     fn restate_keys(&mut self, from: Day, to: Day, name: &'static str) -> Result<(), String> {
         if self.state.start.is_none_or(|start| from < start) {
             return Ok(());
         }
         let target = literal(&self.schema.target);
-        let daily = self.daily();
-        let keys = self.schema.all_keys(self.form, &daily);
+        let keys = self.schema.all_keys(self.form, &self.daily);
         self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}', {keys})"))?;
         self.seen.count(name);
         self.state.ledger.settle(from, to);

@@ -99,7 +99,7 @@ pub fn fill(cluster: &Cluster, database: &str) {
     keeper.run("DELETE FROM shop.visits WHERE length(site) > 100");
     keeper
         .run("INSERT INTO shop.visits VALUES ('it''s', '2024-12-12 05:00+00', 33), ('new', '2024-12-15 05:00+00', 40)");
-    assert!(keeper.value::<i64>("SELECT count(*) FROM cumulate.note") >= 2);
+    assert!(client.value::<i64>("SELECT count(*) FROM cumulate.note") >= 2);
     keeper.run(
         "CREATE VIEW shop.shown AS SELECT site, (\"When\" AT TIME ZONE 'UTC')::date AS day FROM shop.visits;
          SELECT cumulate.create_table('shop.scanned', 'shop.shown', 'day', '{site}', '{\"visits\": \"count(*)\"}',
@@ -217,11 +217,21 @@ fn a_dump_restored_in_two_steps_is_the_same() {
     assert_goes_on(&cluster, "restored");
 }
 
+/// What the extension's own tables hold, with the numbers that come next.
+const OWN_TABLES: [&str; 6] = [
+    "SELECT * FROM cumulate.definition ORDER BY id",
+    "SELECT * FROM cumulate.ledger ORDER BY target::text, day",
+    "SELECT * FROM cumulate.note ORDER BY id",
+    "SELECT * FROM cumulate.schedule ORDER BY target::text",
+    "SELECT last_value, is_called FROM cumulate.definition_id_seq UNION ALL SELECT last_value, is_called FROM cumulate.note_id_seq",
+    "SELECT last_value, is_called FROM cumulate.run_run_id_seq",
+];
+
 #[test]
 fn an_ordinary_role_dumps_its_database() {
     let (cluster, scratch) = (preloaded_cluster(), Scratch::new());
     let mut client = cluster.connect("postgres");
-    client.run("CREATE ROLE keeper LOGIN");
+    client.run("CREATE ROLE keeper LOGIN; CREATE ROLE archivist LOGIN; GRANT pg_read_all_data TO archivist");
     client.run("CREATE DATABASE kept TEMPLATE template0 OWNER keeper");
     cluster.connect("kept").run("SET cumulate.create_sales = off; CREATE EXTENSION pg_cumulate");
     let mut keeper = cluster.connect_as("kept", "keeper");
@@ -231,11 +241,26 @@ fn an_ordinary_role_dumps_its_database() {
          SELECT cumulate.create_table('counts', 'source', 'at', '{key}', '{\"events\": \"count(*)\"}', time_zone => 'UTC');
          SELECT cumulate.cumulate_day('counts', '2024-12-02')",
     );
-    dump(&cluster, "keeper", "kept", &["-Fc"], &scratch.file("custom"));
-    client.run("CREATE DATABASE restored TEMPLATE template0 OWNER keeper");
-    let mut restore = program("pg_restore", &cluster, "postgres");
-    assert_eq!(succeed(restore.args(["-e", "-d", "restored"]).arg(scratch.file("custom"))), "");
-    let mut keeper = cluster.connect_as("restored", "keeper");
-    keeper.run("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-05')");
-    assert_eq!(keeper.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
+    keeper.run("CALL cumulate.backfill('counts', '2024-12-01', '2024-12-03')");
+    keeper.run(
+        "SELECT cumulate.schedule('counts', '@hourly'); SELECT cumulate.pause('counts', 'moving');
+         INSERT INTO source VALUES ('late', '2024-12-01')",
+    );
+    let own = |database: &str| {
+        let mut client = cluster.connect(database);
+        OWN_TABLES.map(|sql| client.lines(sql))
+    };
+    let before = own("kept");
+    for role in ["keeper", "archivist"] {
+        let (restored, file) = (format!("restored_{role}"), scratch.file(role));
+        dump(&cluster, role, "kept", &["-Fc"], &file);
+        client.run(&format!("CREATE DATABASE {restored} TEMPLATE template0 OWNER keeper"));
+        let mut restore = program("pg_restore", &cluster, "postgres");
+        assert_eq!(succeed(restore.args(["-e", "-d", &restored]).arg(file)), "");
+        assert_eq!(own(&restored), before, "dumped by {role}");
+        let mut keeper = cluster.connect_as(&restored, "keeper");
+        keeper.run("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-05')");
+        assert_eq!(keeper.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
+        assert_eq!(keeper.value::<i64>("SELECT count(*) FROM counts WHERE key = 'late'"), 5);
+    }
 }

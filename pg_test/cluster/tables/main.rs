@@ -23,6 +23,7 @@ mod modifiers;
 mod names;
 mod partitions;
 mod parts;
+mod privacy;
 mod programs;
 mod reads;
 mod refreshing;

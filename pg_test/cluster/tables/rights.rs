@@ -66,7 +66,8 @@ fn create_table(name: &str, source: &str, late: &str) -> String {
 }
 
 /// Everything that a refused call must leave as it is.
-fn digest(client: &mut Client) -> Vec<String> {
+fn digest(database: &Database) -> Vec<String> {
+    let mut client = database.connect();
     let tables = ["counts", "counts_daily", "cumulate.definition", "cumulate.ledger", "cumulate.note", "cumulate.run"];
     let digest = |table: &&str| {
         client.lines(&format!(
@@ -85,7 +86,7 @@ fn assert_refused(client: &mut Client, call: &str, sqlstate: &str) {
 fn a_stranger_can_neither_run_nor_change_another_roles_table() {
     let (database, roles) = database_of("strangers");
     let (mut owner, mut stranger) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
-    let before = digest(&mut owner);
+    let before = digest(&database);
     // Not even who may read all of it.
     for grant in ["", "GRANT SELECT ON source, counts, counts_daily TO PUBLIC"] {
         owner.run(grant);
@@ -93,14 +94,14 @@ fn a_stranger_can_neither_run_nor_change_another_roles_table() {
             assert_refused(&mut stranger, call, "42501");
         }
     }
-    assert_eq!(digest(&mut owner), before);
+    assert_eq!(digest(&database), before);
     assert_refused(&mut stranger, &create_table("mine", "source", "trigger"), "42809");
     assert_refused(&mut stranger, &create_table("counts", "source", "none"), "42P07");
     // A table of the stranger's own over the source that it may read is its own business.
     stranger.run(&create_table("mine", "source", "scan"));
     stranger.run("SELECT cumulate.cumulate_range('mine', '2024-12-01', '2024-12-05')");
     assert_eq!(stranger.lines("SELECT * FROM cumulate.verify('mine')"), Vec::<String>::new());
-    assert_eq!(digest(&mut owner)[..2], before[..2]);
+    assert_eq!(digest(&database)[..2], before[..2]);
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn row_security_that_binds_the_owner_is_an_error_and_never_half_a_snapshot() {
     owner.run("SELECT cumulate.cumulate_day('counts', '2024-12-02')");
     assert_eq!(owner.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
     owner.run("ALTER TABLE source FORCE ROW LEVEL SECURITY; INSERT INTO source VALUES ('a', '2024-12-02', 7)");
-    let before = digest(&mut owner);
+    let before = digest(&database);
     for call in &CALLS[..7] {
         for client in [&mut owner, &mut database.connect_as(&roles.member), &mut database.connect()] {
             // Whatever the session says of row security.
@@ -177,7 +178,7 @@ fn row_security_that_binds_the_owner_is_an_error_and_never_half_a_snapshot() {
         }
     }
     // The failed backfills keep their errors; nothing else is different.
-    assert_eq!(digest(&mut owner)[..5], before[..5]);
+    assert_eq!(digest(&database)[..5], before[..5]);
     owner.run("ALTER TABLE source NO FORCE ROW LEVEL SECURITY");
     owner.run("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-05')");
     assert_eq!(owner.lines("SELECT * FROM cumulate.verify('counts')"), Vec::<String>::new());
@@ -189,11 +190,11 @@ fn a_member_that_does_not_inherit_may_not_do_what_the_owner_may() {
     let heir = format!("heir_of_{}", roles.owner);
     database.connect().run(&format!("CREATE ROLE {heir} LOGIN NOINHERIT; GRANT {} TO {heir}", roles.owner));
     let mut client = database.connect_as(&heir);
-    let before = digest(&mut database.connect());
+    let before = digest(&database);
     for call in CALLS {
         assert_refused(&mut client, call, "42501");
     }
-    assert_eq!(digest(&mut database.connect()), before);
+    assert_eq!(digest(&database), before);
     client.run(&format!("SET ROLE {}", roles.owner));
     client.run(CALLS[0]);
 }
@@ -303,7 +304,7 @@ fn row_security_of_another_roles_source_is_an_error() {
 fn the_extensions_own_tables_cannot_be_written_by_hand() {
     let (database, roles) = database_of("catalogs");
     let mut owner = database.connect_as(&roles.owner);
-    let before = digest(&mut owner);
+    let before = digest(&database);
     let mut commands: Vec<String> = Vec::new();
     for table in ["definition", "ledger", "note", "run"] {
         commands.extend([
@@ -336,16 +337,16 @@ fn the_extensions_own_tables_cannot_be_written_by_hand() {
     for command in &commands {
         assert_refused(&mut owner, command, "42501");
     }
-    assert_eq!(digest(&mut owner), before);
+    assert_eq!(digest(&database), before);
     assert_refused(&mut owner, "SELECT cumulate_internal.note_late()", "0A000");
 }
 
 #[test]
 fn a_note_trigger_on_a_strangers_table_notes_nothing_for_others() {
     let (database, roles) = database_of("triggers");
-    let (mut owner, mut stranger) = (database.connect_as(&roles.owner), database.connect_as(&roles.stranger));
-    let before = digest(&mut owner);
-    let id: i64 = owner.value("SELECT id FROM cumulate.definition WHERE target = 'counts'::regclass");
+    let mut stranger = database.connect_as(&roles.stranger);
+    let before = digest(&database);
+    let id: i64 = database.connect().value("SELECT id FROM cumulate.definition WHERE target = 'counts'::regclass");
     stranger.run("CREATE TABLE mine (key text, at date, amount integer)");
     for (name, argument) in [("one", id.to_string()), ("two", "no number".to_owned()), ("three", "99".to_owned())] {
         stranger.run(&format!(
@@ -358,7 +359,7 @@ fn a_note_trigger_on_a_strangers_table_notes_nothing_for_others() {
     ));
     stranger
         .run("ALTER TABLE mine DISABLE TRIGGER five; INSERT INTO mine VALUES ('a', '2024-12-01', 1); TRUNCATE mine");
-    assert_eq!(digest(&mut owner), before);
+    assert_eq!(digest(&database), before);
 }
 
 #[test]
