@@ -1,7 +1,7 @@
 """Mutants: faults that the tests must find, one file each in a folder, made in a copy of the tree.
 
 A file says in `breaks` what the fault is, in `file`, `find` and `replace` where it is made, and in `found_by` which suite
-finds it soonest, with the name of a test when one is enough.
+finds it soonest, with the name of a test when one is enough; or that the compiler does, with what it says.
 
     mutants.py check TREE FOLDER SUITE...       which mutants do not fit the tree any more, or name no suite
     mutants.py apply TREE COPY FOLDER NAME      makes the fault in COPY from the text in TREE; prints the file and found_by

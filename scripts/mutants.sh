@@ -15,6 +15,8 @@ SCRATCH=$ROOT/target/mutants
 SERVER=test/mutants
 # From the quickest to the slowest.
 SUITES=(pure in_backend regress law sales late tables analytics faults)
+# What some mutants are found by: they do not compile, for the reason that they name.
+COMPILER=compiler
 # What must pass without a mutant, and fail with it.
 TRIED=("${SUITES[@]}")
 # A mutant may run for ever: it gets so many times the seconds that a suite takes without one, and a minute.
@@ -54,7 +56,7 @@ main() {
 }
 
 check_mutants() {
-    python3 "$here/mutants.py" check "$ROOT" "$ROOT/pg_test/mutants" "${SUITES[@]}"
+    python3 "$here/mutants.py" check "$ROOT" "$ROOT/pg_test/mutants" "${SUITES[@]}" "$COMPILER"
 }
 
 names_of_all() {
@@ -69,7 +71,7 @@ named_by() {
     local name
     for name in "$@"; do
         sed -n 's/^found_by = "\(.*\)"$/\1/p' "$ROOT/pg_test/mutants/$name.toml"
-    done | sort -u
+    done | sort -u | sed "/^$COMPILER /d"
 }
 
 # Third-party crates are compiled already; ours is compiled as fast as can be, with what is compiled of it left out.
@@ -136,6 +138,10 @@ try_mutant() {
 hunt() {
     local suite
     local -a words
+    if [[ $1 == "$COMPILER" ]]; then
+        refused_for "${*:2}"
+        return
+    fi
     if [[ $1 == pure ]]; then
         run_suite "$@" || { found pure; return; }
     fi
@@ -146,6 +152,17 @@ hunt() {
         run_suite "${words[@]}" || { found "${words[0]}" ", not by $*"; return; }
     done
     echo "NOT FOUND"
+}
+
+# refused_for REASON   whether the compiler finds the mutant
+refused_for() {
+    if build; then
+        echo "NOT FOUND"
+    elif grep -qF "error: $1" "$SCRATCH/log/build"; then
+        echo "found by the compiler"
+    else
+        compiler_error build
+    fi
 }
 
 # found SUITE [REMARK]   a suite that does not compile has found nothing

@@ -87,11 +87,13 @@ fn in_step(
 fn by_key(definition: &Definition, base: Option<Day>, read_from: Day, day: Day, sink: &mut Sink) -> Result<i64, Error> {
     let reading = Reading::new(definition, base, (read_from, day), &[], None);
     by_key::run(&reading, sink.needs_serial_query(), |fold, group| {
-        if !group.through(fold, day) {
+        if !group.rows.through(fold, day) {
             return Ok(());
         }
         sink.write(day, |row| {
-            row.extend(definition.keys.iter().zip(group.key_datums()).map(|(key, datum)| Some(key.layout.copy(datum))));
+            row.extend(
+                definition.keys.iter().zip(&group.keys).map(|(key, image)| Some(key.layout.copy(image.datum()))),
+            );
             fold.emit(0, row)
         })
     })

@@ -13,12 +13,12 @@ use crate::late::writers;
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
+use crate::pg::value::Datum;
 use crate::repair::{self, Changes};
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
 use crate::rules::window::LONGEST_WINDOW;
 use crate::sink::partitions::lost_days;
-use pgrx::pg_sys::Datum;
 
 /// Which days of a range are aggregated again.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,13 +15,13 @@ use crate::pg::memory::Arena;
 use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table, ident};
-use crate::pg::value::{Image, Layout};
+use crate::pg::value::{Datum, Image, Layout};
 use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
 use crate::sink::changes::{Change, RowKey, RowWriter};
 use crate::sink::column_types;
 use crate::sink::inserter::Inserter;
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Oid;
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
 pub fn aggregate(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
@@ -258,7 +258,7 @@ impl Pair {
     }
 
     fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) {
-        let key = |index: usize| row.datum(FIRST_KEY + index).unwrap_or(Datum::null());
+        let key = |index: usize| row.some(FIRST_KEY + index);
         let same = self.current.as_ref().is_some_and(|(at, known)| *at == day && self.same_key.is(known, key));
         if !same {
             self.finish(changes);
@@ -277,11 +277,8 @@ impl Pair {
 
     fn finish(&mut self, changes: &mut Changes) {
         let Some((day, keys)) = self.current.take() else { return };
-        let datums = |values: &Option<Vec<Option<Image>>>| -> Option<Vec<Option<Datum>>> {
-            values.as_ref().map(|values| values.iter().map(|value| value.as_ref().map(Image::datum)).collect())
-        };
         let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
-        let (fresh, stored) = (datums(&self.fresh), datums(&self.stored));
+        let (fresh, stored) = (self.fresh.as_deref().map(datums), self.stored.as_deref().map(datums));
         let copies = std::mem::take(&mut self.copies);
         let change = self.arena.enter(|| {
             let key = RowKey { day, keys: &key_datums, copies };
@@ -294,6 +291,10 @@ impl Pair {
         self.fresh = None;
         self.stored = None;
     }
+}
+
+fn datums(values: &[Option<Image>]) -> Vec<Option<Datum<'_>>> {
+    values.iter().map(|value| value.as_ref().map(Image::datum)).collect()
 }
 
 /// The earliest day of the source that counts; days to come do not.

@@ -2,15 +2,16 @@
 
 use crate::catalog::notes;
 use crate::error::Error;
-use crate::pg::convert::Bind;
+use crate::pg::encoding::ServerText;
 use crate::pg::memory::Arena;
 use crate::pg::table::{self, Column, Table};
+use crate::pg::value::{Datum, Made};
 use crate::rules::calendar::Day;
 use crate::rules::events::{Event, EventType, Plan, Profile, generate};
 use crate::scheduler;
 use crate::sink::column_types;
 use crate::sink::inserter::Inserter;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 
 /// What to generate.
 pub struct Order {
@@ -97,14 +98,14 @@ struct Writer {
     /// Of the identity column, where the rows do not go through INSERT.
     sequence: Option<Oid>,
     /// Text values of the event types.
-    names: [Datum; 3],
+    names: [Made; 3],
     _arena: Arena,
 }
 
 impl Writer {
     fn open(table: &Table) -> Self {
         let arena = Arena::new();
-        let name = |kind: EventType| arena.enter(|| kind.as_str().bind()).unwrap_or(Datum::null());
+        let name = |kind: EventType| arena.enter(|| ServerText::of(kind.as_str()).datum());
         let names = [EventType::Sell, EventType::Return, EventType::Reorder].map(name);
         let (inserter, sequence) = open_inserter(table);
         Writer { inserter, sequence, names, _arena: arena }

@@ -13,11 +13,10 @@ use crate::pg::memory::Arena;
 use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::ident;
-use crate::pg::value::Image;
+use crate::pg::value::{Datum, Image};
 use crate::rules::calendar::Day;
 use crate::sink::changes::RowKey;
 use crate::sink::leaves::LeafWriters;
-use pgrx::pg_sys::Datum;
 
 /// Fills the columns of the newest metric, and no others, where they are empty; snapshot rows filled. Rows that late
 /// changes will bring or take are left to them: what is noted is repaired with all metrics.
@@ -68,10 +67,10 @@ fn fill_snapshots(definition: &Definition, start: Day) -> Result<i64, Error> {
     let arena = Arena::new();
     let mut rows = 0;
     by_key::run(&reading, true, |fold, group| {
-        let keys: Vec<Datum> = group.key_datums().collect();
+        let keys: Vec<Datum> = group.keys.iter().map(Image::datum).collect();
         for day in &snapshots {
-            let present = group.through(fold, *day);
-            let (stored, _) = group.stored_row(*day);
+            let present = group.rows.through(fold, *day);
+            let (stored, _) = group.rows.stored_row(*day);
             let Some(stored) = stored.filter(|_| present) else { continue };
             let stored: Vec<Option<Datum>> =
                 stored.values.iter().map(|value| value.as_ref().map(Image::datum)).collect();

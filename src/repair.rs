@@ -11,11 +11,10 @@ use crate::fold::stream::{Reading, key_arrays};
 use crate::pg::array;
 use crate::pg::memory::Arena;
 use crate::pg::message::warning;
-use crate::pg::value::Image;
+use crate::pg::value::{Datum, Image};
 use crate::rules::calendar::Day;
 use crate::sink::changes::{Change, RowKey};
 use crate::sink::leaves::LeafWriters;
-use pgrx::pg_sys::Datum;
 use std::collections::BTreeMap;
 
 /// Past this many changed keys they are not remembered any more: all keys are compared instead.
@@ -235,11 +234,11 @@ impl<'a> Repair<'a> {
 
     /// Brings one key's rows; whether its presence and length agreed at the last snapshot.
     fn bring_key(&mut self, reading: &Reading, fold: &mut Fold, group: &mut Group) -> Result<bool, Error> {
-        let keys: Vec<Datum> = group.key_datums().collect();
+        let keys: Vec<Datum> = group.keys.iter().map(Image::datum).collect();
         let mut alike = true;
         for (index, day) in reading.stored.iter().enumerate() {
-            let present = group.through(fold, *day);
-            let (stored, copies) = group.stored_row(*day);
+            let present = group.rows.through(fold, *day);
+            let (stored, copies) = group.rows.stored_row(*day);
             let stored_length = match &stored {
                 Some(row) => {
                     row.values[reading.array_index(0)].as_ref().map(|array| array::length(array.datum())).transpose()?

@@ -30,10 +30,10 @@ pub fn arrays_are_read_through_short_and_long_headers() {
 pub fn arrays_with_nulls_keep_them() {
     let elements = integers("'{NULL,2,NULL,4,NULL,NULL,NULL,NULL,9}'::integer[]");
     assert_eq!(elements, [None, Some(2), None, Some(4), None, None, None, None, Some(9)]);
-    let written = array::write_fixed(pg_sys::INT4OID, &elements);
+    let written = array::write_fixed(&elements);
     let text = crate::pg::value::to_text(pg_sys::INT4ARRAYOID, written).text();
     assert_eq!(text, "{NULL,2,NULL,4,NULL,NULL,NULL,NULL,9}");
-    let empty = array::write_fixed::<i32>(pg_sys::INT4OID, &[]);
+    let empty = array::write_fixed::<i32>(&[]);
     assert_eq!(crate::pg::value::to_text(pg_sys::INT4ARRAYOID, empty).text(), "{}");
 }
 

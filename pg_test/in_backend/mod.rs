@@ -5,6 +5,7 @@
 use pgrx::prelude::*;
 
 mod arrays;
+mod borders;
 mod engine;
 mod identity;
 
@@ -28,6 +29,9 @@ mod tests {
         arrays::text_arrays_survive_a_round_trip,
         arrays::elements_of_every_width_and_alignment_survive_a_round_trip,
         arrays::images_are_equal_when_their_bytes_are,
+        borders::an_error_of_a_comparator_drops_what_rust_owns,
+        borders::values_are_compared_as_an_index_does,
+        borders::a_value_is_never_read_as_of_another_type,
         engine::one_pass_and_day_by_day_give_the_same_rows,
         engine::both_sinks_give_the_same_rows,
         engine::a_tiny_work_mem_gives_the_same_rows,

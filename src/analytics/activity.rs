@@ -6,17 +6,15 @@ use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::key_change::{SameKey, any_order};
-use crate::pg::receiver::Row;
 use crate::pg::rows::Rows;
 use crate::pg::spi::Statement;
 use crate::pg::table::ident;
-use crate::pg::value::Image;
+use crate::pg::value::{Datum, Image, Made};
 use crate::rules::calendar::Day;
 use crate::rules::cohorts::Cohorts;
 use crate::rules::growth::Growth;
 use crate::rules::keys_by_day::KeysByDay;
 use crate::rules::periods::Period;
-use pgrx::pg_sys::Datum;
 
 /// Puts each day with its active and its new keys into `rows`.
 pub fn active_keys(subject: &Subject, from: Option<Day>, to: Option<Day>, rows: &mut Rows) -> Result<(), Error> {
@@ -50,7 +48,7 @@ pub fn growth(
             count(row.retained),
             count(row.resurrected),
             row.churned.map(Datum::from),
-            row.quick_ratio.map(double),
+            row.quick_ratio.map(Datum::from),
         ]);
     }
     Ok(())
@@ -73,38 +71,33 @@ pub fn cohorts(
     for row in cohorts.rows() {
         ticker.tick();
         let period = Some(Datum::from(row.period as i32));
-        rows.put(&[date(row.cohort), count(row.size), period, count(row.active), row.share.map(double)]);
+        rows.put(&[date(row.cohort), count(row.size), period, count(row.active), row.share.map(Datum::from)]);
     }
     Ok(())
 }
 
-fn date(day: Day) -> Option<Datum> {
+fn date(day: Day) -> Option<Made> {
     Some(Datum::from(day.number()))
 }
 
-fn count(keys: i64) -> Option<Datum> {
+fn count(keys: i64) -> Option<Made> {
     Some(Datum::from(keys))
-}
-
-fn double(value: f64) -> Datum {
-    Datum::from(value.to_bits())
 }
 
 /// Calls `add` for each key with its active days up to `to`, ascending, from its first on.
 fn each_key(subject: &Subject, to: Day, mut add: impl FnMut(&[Day])) -> Result<(), Error> {
     let keys = &subject.definition.keys;
-    let key = |row: &Row, index: usize| row.datum(index + 1).unwrap_or(Datum::null());
     let mut same_key = SameKey::of(keys);
     let mut current: Vec<Image> = Vec::new();
     let mut active: Vec<Day> = Vec::new();
     let mut ticker = Ticker::default();
     Statement::new(&active_days(subject, to)?).each(|row| {
         ticker.tick();
-        if current.is_empty() || !same_key.is(&current, |index| key(&row, index)) {
+        if current.is_empty() || !same_key.is(&current, |index| row.some(index + 1)) {
             add_sorted(&mut active, &mut add);
             let columns = keys.iter().enumerate();
             current.clear();
-            current.extend(columns.map(|(index, column)| Image::of(column.layout, key(&row, index))));
+            current.extend(columns.map(|(index, column)| Image::of(column.layout, row.some(index + 1))));
         }
         active.push(Day::stored(row.datum(0).map_or(0, |day| day.value() as i32)));
         Ok(())

@@ -5,15 +5,15 @@ use crate::catalog::named_keys;
 use crate::error::Error;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::ident;
-use crate::pg::value::Image;
-use pgrx::pg_sys::{Datum, Oid};
+use crate::pg::value::{Datum, Image};
+use pgrx::pg_sys::Oid;
 
 /// The values of one key's columns.
 pub struct KeyValue(Vec<(Oid, Image)>);
 
 impl KeyValue {
     /// Binds them to a statement, as $1, $2 and so on.
-    pub fn bind_to(&self, statement: Statement) -> Statement {
+    pub fn bind_to<'a>(&'a self, statement: Statement<'a>) -> Statement<'a> {
         let params = self.0.iter().map(|(oid, value)| Param { oid: *oid, value: Some(value.datum()) });
         params.fold(statement, Statement::bind_param)
     }

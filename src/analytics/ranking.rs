@@ -5,9 +5,9 @@ use super::range::Needs;
 use crate::error::Error;
 use crate::pg::rows::Rows;
 use crate::pg::spi::Statement;
+use crate::pg::value::Datum;
 use crate::rules::calendar::Day;
 use crate::rules::window::Rollup;
-use pgrx::pg_sys::Datum;
 
 /// Puts the `n` keys with the largest values over the `days` up to `day` into `rows`: rank, key, value, share. Without
 /// `days` these are all since the start.

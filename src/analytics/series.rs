@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::fold::Ticker;
 use crate::pg::rows::Rows;
 use crate::pg::spi::Statement;
-use crate::pg::value::{Image, Layout};
+use crate::pg::value::{Datum, Image, Layout};
 use crate::rules::calendar::{Day, days};
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys;
 
 /// Puts each day of a range with its value into `rows`; a day without events has the metric's zero.
 pub fn answer(
@@ -25,6 +25,7 @@ pub fn answer(
     let zero = Statement::new(&format!("SELECT {}::numeric", numbers.zero()))
         .first(|row| row.datum(0).map(|zero| Image::of(Layout::of(pg_sys::NUMERICOID), zero)))
         .flatten();
+    let zero = zero.as_ref().map(Image::datum);
     let mut line = Line { next: from, zero, ticker: Ticker::default(), rows };
     let day = "x.snapshot_date - DATE '2000-01-01'";
     let statement = match &key {
@@ -50,7 +51,7 @@ pub fn answer(
 /// Days in their order.
 struct Line<'a> {
     next: Day,
-    zero: Option<Image>,
+    zero: Option<Datum<'a>>,
     ticker: Ticker,
     rows: &'a mut Rows,
 }
@@ -65,8 +66,7 @@ impl Line<'_> {
     /// The days before `day` that have had no events.
     fn idle_until(&mut self, day: Day) {
         for idle in days(self.next, day.minus(1)) {
-            let zero = self.zero.as_ref().map(Image::datum);
-            self.put(idle, zero);
+            self.put(idle, self.zero);
         }
     }
 }

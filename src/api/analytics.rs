@@ -4,7 +4,7 @@ use super::{given, optional_day};
 use crate::analytics::{about, activity, ranking, series};
 use crate::error::Error;
 use crate::pg::call::{Call, c_function};
-use crate::pg::function::RawDate;
+use crate::pg::function::{RawDate, Regclass};
 use crate::rules::calendar::Day;
 use crate::rules::periods::{NoPeriod, Period};
 use crate::rules::window::LONGEST_WINDOW;
@@ -60,7 +60,7 @@ c_function!(movers, pg_finfo_movers, |call| {
 });
 
 fn target(call: &Call) -> Result<Oid, Error> {
-    given("target", call.get(0))
+    given("target", call.get::<Regclass>(0)).map(|target| target.0)
 }
 
 fn metric(call: &Call) -> Result<String, Error> {

@@ -4,16 +4,15 @@ use super::given;
 use crate::error::Error;
 use crate::fold::codec::{Any, Codec, Fixed};
 use crate::pg::call::{Call, c_function};
-use crate::pg::value::Layout;
+use crate::pg::value::{Datum, Layout, Made};
 use crate::rules::window::{Element, History, LONGEST_WINDOW, Overflow};
-use pgrx::pg_sys::{self, Datum};
 
 fn shifted<C: Codec>(
     codec: &C,
     history: Option<Datum>,
     newest: Option<C::Element>,
     size: Option<i32>,
-) -> Result<Datum, Error> {
+) -> Result<Made, Error> {
     let size = window_size("size", given("size", size)?)?;
     if let (Some(history), Some(newest)) = (history, &newest)
         && let Some(shifted) = codec.shift_plain(history, newest, size)?
@@ -45,13 +44,13 @@ fn window_size(argument: &'static str, given: i32) -> Result<usize, Error> {
     size.ok_or(Error::NumberOutOfRange { argument, given: given.into(), least: 1, most: LONGEST_WINDOW as i64 })
 }
 
-fn shift<C: Codec>(codec: &C, call: &Call) -> Result<Option<Datum>, Error> {
+fn shift<C: Codec>(codec: &C, call: &Call) -> Result<Option<Made>, Error> {
     let newest = call.argument(1).map(|value| codec.read(value));
     let size = call.argument(2).map(|value| value.value() as i32);
     shifted(codec, call.argument(0), newest, size).map(Some)
 }
 
-fn total<C: Codec>(codec: &C, call: &Call) -> Result<Option<Datum>, Error> {
+fn total<C: Codec>(codec: &C, call: &Call) -> Result<Option<Made>, Error> {
     let days = call.argument(1).map(|value| value.value() as i32);
     Ok(summed(codec, call.argument(0), days)?.map(|sum| codec.write_sum(sum)))
 }
@@ -63,41 +62,11 @@ macro_rules! array_functions {
     };
 }
 
-array_functions!(
-    shift_smallint,
-    pg_finfo_shift_smallint,
-    total_smallint,
-    pg_finfo_total_smallint,
-    Fixed::<i16>::new(pg_sys::INT2OID)
-);
-array_functions!(
-    shift_integer,
-    pg_finfo_shift_integer,
-    total_integer,
-    pg_finfo_total_integer,
-    Fixed::<i32>::new(pg_sys::INT4OID)
-);
-array_functions!(
-    shift_bigint,
-    pg_finfo_shift_bigint,
-    total_bigint,
-    pg_finfo_total_bigint,
-    Fixed::<i64>::new(pg_sys::INT8OID)
-);
-array_functions!(
-    shift_real,
-    pg_finfo_shift_real,
-    total_real,
-    pg_finfo_total_real,
-    Fixed::<f32>::new(pg_sys::FLOAT4OID)
-);
-array_functions!(
-    shift_double,
-    pg_finfo_shift_double,
-    total_double,
-    pg_finfo_total_double,
-    Fixed::<f64>::new(pg_sys::FLOAT8OID)
-);
+array_functions!(shift_smallint, pg_finfo_shift_smallint, total_smallint, pg_finfo_total_smallint, Fixed::<i16>::new());
+array_functions!(shift_integer, pg_finfo_shift_integer, total_integer, pg_finfo_total_integer, Fixed::<i32>::new());
+array_functions!(shift_bigint, pg_finfo_shift_bigint, total_bigint, pg_finfo_total_bigint, Fixed::<i64>::new());
+array_functions!(shift_real, pg_finfo_shift_real, total_real, pg_finfo_total_real, Fixed::<f32>::new());
+array_functions!(shift_double, pg_finfo_shift_double, total_double, pg_finfo_total_double, Fixed::<f64>::new());
 array_functions!(
     shift_numeric,
     pg_finfo_shift_numeric,

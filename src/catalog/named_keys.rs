@@ -4,8 +4,8 @@ use super::Definition;
 use crate::error::Error;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::ident;
-use crate::pg::value::Image;
-use pgrx::pg_sys::{self, Datum};
+use crate::pg::value::{Datum, Image};
+use pgrx::pg_sys;
 
 /// The values of a key's columns.
 pub type KeyValues = Vec<Image>;

@@ -9,9 +9,9 @@ use crate::pg::encoding::ServerText;
 use crate::pg::identity::{as_extension, now, pid};
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table};
-use crate::pg::value::{Image, to_text};
+use crate::pg::value::{Datum, Image, to_text};
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Oid;
 use std::collections::{BTreeMap, HashMap};
 
 /// A note: which day and key changed; None stands for all.
@@ -146,12 +146,11 @@ pub fn write(pending: &HashMap<Oid, BTreeMap<Option<Day>, Noted>>) {
                         pid().bind(),
                         now().bind(),
                     ];
-                    let pushed: Result<(), Error> = writer.push(|values, nulls| {
+                    let pushed: Result<(), Error> = writer.push(|fields| {
                         let key = key.and_then(Bind::bind);
                         for (index, value) in row.into_iter().enumerate() {
                             let value = if index == KEY_COLUMN { key } else { value };
-                            nulls[index] = value.is_none();
-                            values[index] = value.unwrap_or(Datum::null());
+                            value.into_iter().for_each(|value| fields.set(index, value));
                         }
                         Ok(())
                     });

@@ -11,7 +11,6 @@ use crate::pg::spi::Statement;
 use crate::pg::table::ident;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::Datum;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
@@ -146,7 +145,7 @@ impl<'a> Keys<'a> {
         })
     }
 
-    fn daily(&self, passage: &Passage) -> Statement {
+    fn daily(&self, passage: &Passage) -> Statement<'static> {
         let keys = self.definition.key_list("");
         let metrics: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.daily_column)).collect();
         Statement::new(&format!(
@@ -186,7 +185,7 @@ impl<'a> Keys<'a> {
 
     fn compare(&mut self, slot: usize, row: &Row, first_key: usize) -> Ordering {
         for (index, order) in self.orders.iter_mut().enumerate() {
-            let value = row.datum(first_key + index).unwrap_or(Datum::null());
+            let value = row.some(first_key + index);
             let ordering = order.compare(self.keys[slot][index].datum(), value);
             if ordering.is_ne() {
                 return ordering;
@@ -197,7 +196,7 @@ impl<'a> Keys<'a> {
 
     fn add(&mut self, row: &Row, first_key: usize) -> usize {
         let keys = self.definition.keys.iter().enumerate();
-        let value = |index| row.datum(first_key + index).unwrap_or(Datum::null());
+        let value = |index| row.some(first_key + index);
         self.keys.push(keys.map(|(index, key)| Image::of(key.layout, value(index))).collect());
         self.fold.add_slot()
     }

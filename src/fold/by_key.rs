@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::pg::receiver::Row;
 use crate::pg::value::Image;
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::Datum;
 
 /// A key's row of one day, daily or stored.
 pub struct DayRow {
@@ -16,9 +15,16 @@ pub struct DayRow {
 }
 
 /// One key with what was read of it.
+#[derive(Default)]
 pub struct Group {
     pub keys: Vec<Image>,
-    pub stored: Vec<DayRow>,
+    pub rows: KeyRows,
+}
+
+/// The rows of one key that have not been passed.
+#[derive(Default)]
+pub struct KeyRows {
+    stored: Vec<DayRow>,
     events: Vec<DayRow>,
 }
 
@@ -34,7 +40,7 @@ pub fn run(
     let (mut ticker, mut base_rows) = (Ticker::default(), 0);
     let definition = reading.definition;
     let mut same_key = SameKey::of(&definition.keys);
-    let mut group = Group { keys: Vec::new(), stored: Vec::new(), events: Vec::new() };
+    let mut group = Group::default();
     let (statement, columns) = reading.statement();
     statement.serial_if(serial).each(|row| {
         ticker.tick();
@@ -59,14 +65,14 @@ impl Group {
                 let metrics = reading.definition.metrics.iter().enumerate();
                 let values = metrics
                     .map(|(index, metric)| columns.metric(row, index).map(|value| Image::of(metric.element, value)));
-                self.events.push(DayRow { day, values: values.collect() });
+                self.rows.events.push(DayRow { day, values: values.collect() });
                 Ok(())
             }
             Kind::Stored => {
                 let layouts = reading.value_layouts.iter().enumerate();
                 let values =
                     layouts.map(|(index, layout)| columns.value(row, index).map(|value| Image::of(*layout, value)));
-                self.stored.push(DayRow { day, values: values.collect() });
+                self.rows.stored.push(DayRow { day, values: values.collect() });
                 Ok(())
             }
         }
@@ -81,16 +87,18 @@ impl Group {
             return Ok(());
         }
         // Rows of a key come in any order.
-        self.events.sort_by_key(|event| std::cmp::Reverse(event.day));
-        self.stored.sort_by_key(|row| std::cmp::Reverse(row.day));
+        self.rows.events.sort_by_key(|event| std::cmp::Reverse(event.day));
+        self.rows.stored.sort_by_key(|row| std::cmp::Reverse(row.day));
         key_done(fold, self)?;
         fold.reset(0);
         self.keys.clear();
-        self.events.clear();
-        self.stored.clear();
+        self.rows.events.clear();
+        self.rows.stored.clear();
         Ok(())
     }
+}
 
+impl KeyRows {
     /// Takes the key through its events up to `day`; whether it has a row in that day's snapshot.
     pub fn through(&mut self, fold: &mut Fold, day: Day) -> bool {
         while let Some(event) = self.events.pop_if(|event| event.day <= day) {
@@ -109,9 +117,5 @@ impl Group {
             copies += 1;
         }
         (found, copies)
-    }
-
-    pub fn key_datums(&self) -> impl Iterator<Item = Datum> + '_ {
-        self.keys.iter().map(Image::datum)
     }
 }

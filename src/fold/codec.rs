@@ -3,10 +3,10 @@
 use super::paced;
 use crate::error::Error;
 use crate::pg::array::{self, Elements};
-use crate::pg::value::{Image, Layout, numeric};
+use crate::pg::value::{Datum, Image, Layout, Made, numeric};
 use crate::rules::window::{Element, Overflow, Quotient};
-use pgrx::pg_sys::{Datum, Oid};
 use std::borrow::Borrow;
+use std::marker::PhantomData;
 
 /// One element type.
 pub trait Codec {
@@ -15,19 +15,19 @@ pub trait Codec {
     const TOTAL: &'static str;
 
     fn read(&self, value: Datum) -> Self::Element;
-    fn write(&self, element: &Self::Element) -> Datum;
+    fn write(&self, element: &Self::Element) -> Made;
     /// The element where it is.
-    fn view(&self, element: &Self::Element) -> Datum;
+    fn view<'e>(&self, element: &'e Self::Element) -> Datum<'e>;
     fn read_array(&self, array: Datum, most: usize, into: &mut Vec<Option<Self::Element>>) -> Result<(), Error>;
-    fn write_array(&self, elements: &[Option<Self::Element>]) -> Datum;
-    fn write_sum(&self, sum: <Self::Element as Element>::Sum) -> Datum;
-    fn write_mean(&self, mean: <Self::Element as Element>::Mean) -> Datum;
+    fn write_array(&self, elements: &[Option<Self::Element>]) -> Made;
+    fn write_sum(&self, sum: <Self::Element as Element>::Sum) -> Made;
+    fn write_mean(&self, mean: <Self::Element as Element>::Mean) -> Made;
     fn heap_bytes(&self, _element: &Self::Element) -> usize {
         0
     }
 
     /// The array one day on, where that needs no look at single elements.
-    fn shift_plain(&self, _history: Datum, _newest: &Self::Element, _size: usize) -> Result<Option<Datum>, Error> {
+    fn shift_plain(&self, _history: Datum, _newest: &Self::Element, _size: usize) -> Result<Option<Made>, Error> {
         Ok(None)
     }
 
@@ -41,14 +41,11 @@ pub trait Codec {
 }
 
 /// Elements of a fixed width that Rust has itself.
-pub struct Fixed<T> {
-    oid: Oid,
-    _element: std::marker::PhantomData<T>,
-}
+pub struct Fixed<T>(PhantomData<T>);
 
 impl<T> Fixed<T> {
-    pub fn new(oid: Oid) -> Self {
-        Fixed { oid, _element: std::marker::PhantomData }
+    pub const fn new() -> Self {
+        Fixed(PhantomData)
     }
 }
 
@@ -62,11 +59,11 @@ macro_rules! fixed_codec {
                 $read(value)
             }
 
-            fn write(&self, element: &$number) -> Datum {
+            fn write(&self, element: &$number) -> Made {
                 $write(*element)
             }
 
-            fn view(&self, element: &$number) -> Datum {
+            fn view<'e>(&self, element: &'e $number) -> Datum<'e> {
                 $write(*element)
             }
 
@@ -74,21 +71,21 @@ macro_rules! fixed_codec {
                 array::read_fixed(array, most, into)
             }
 
-            fn write_array(&self, elements: &[Option<$number>]) -> Datum {
-                array::write_fixed(self.oid, elements)
+            fn write_array(&self, elements: &[Option<$number>]) -> Made {
+                array::write_fixed(elements)
             }
 
-            fn write_sum(&self, sum: <$number as Element>::Sum) -> Datum {
+            fn write_sum(&self, sum: <$number as Element>::Sum) -> Made {
                 $write_sum(sum)
             }
 
-            fn write_mean(&self, mean: <$number as Element>::Mean) -> Datum {
+            fn write_mean(&self, mean: <$number as Element>::Mean) -> Made {
                 $write_mean(mean)
             }
 
-            fn shift_plain(&self, history: Datum, newest: &$number, size: usize) -> Result<Option<Datum>, Error> {
+            fn shift_plain(&self, history: Datum, newest: &$number, size: usize) -> Result<Option<Made>, Error> {
                 array::with_fixed(history, size - 1, |before| match before {
-                    Elements::Present(before) => Some(array::write_plain(self.oid, *newest, before)),
+                    Elements::Present(before) => Some(array::write_plain(*newest, before)),
                     Elements::Mixed(_) => None,
                 })
             }
@@ -110,12 +107,12 @@ macro_rules! fixed_codec {
     };
 }
 
-fn quotient(mean: Quotient) -> Datum {
+fn quotient(mean: Quotient) -> Made {
     numeric::divide(numeric::from_i64(mean.sum), numeric::from_i64(mean.count))
 }
 
-fn double(value: f64) -> Datum {
-    Datum::from(value.to_bits())
+fn double(value: f64) -> Made {
+    Datum::from(value)
 }
 
 fixed_codec!(
@@ -165,11 +162,11 @@ impl Codec for Any {
         Image::of(self.layout, value)
     }
 
-    fn write(&self, element: &Image) -> Datum {
+    fn write(&self, element: &Image) -> Made {
         self.layout.copy(element.datum())
     }
 
-    fn view(&self, element: &Image) -> Datum {
+    fn view<'e>(&self, element: &'e Image) -> Datum<'e> {
         element.datum()
     }
 
@@ -177,15 +174,15 @@ impl Codec for Any {
         array::read_any(array, self.layout, most, into)
     }
 
-    fn write_array(&self, elements: &[Option<Image>]) -> Datum {
+    fn write_array(&self, elements: &[Option<Image>]) -> Made {
         array::write_any(self.layout, elements)
     }
 
-    fn write_sum(&self, sum: Image) -> Datum {
+    fn write_sum(&self, sum: Image) -> Made {
         self.layout.copy(sum.datum())
     }
 
-    fn write_mean(&self, mean: Image) -> Datum {
+    fn write_mean(&self, mean: Image) -> Made {
         self.layout.copy(mean.datum())
     }
 

@@ -10,9 +10,8 @@ use crate::pg::cursor::Cursor;
 use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
 use crate::pg::table::ident;
-use crate::pg::value::{Image, Layout};
+use crate::pg::value::{Datum, Image, Layout, emptied};
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::Datum;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
@@ -38,14 +37,14 @@ pub fn run(
         Pair { fold: Fold::new(definition), orders: orders(definition), today: Today::open(definition, day) };
     pair.fold.add_slot();
     let width = definition.keys.len();
-    let (mut key, mut last): (Vec<Datum>, Vec<Image>) = (Vec::new(), Vec::new());
+    let (mut spare, mut last): (Vec<Datum>, Vec<Image>) = (Vec::new(), Vec::new());
     let (mut ticker, mut rows, mut in_order) = (Ticker::default(), 0, true);
     // Parallel workers would bring the rows in no order at all.
     snapshot(definition, base, partition).serial_if(true).each_until(|row| {
         ticker.tick();
         rows += 1;
-        key.clear();
-        key.extend((0..width).map(|index| row.datum(index).unwrap_or(Datum::null())));
+        let mut key = emptied(std::mem::take(&mut spare));
+        key.extend((0..width).map(|index| row.some(index)));
         if !last.is_empty() && pair.compare(&last, &key).is_ge() {
             in_order = false;
             return Ok(ControlFlow::Break(()));
@@ -54,6 +53,7 @@ pub fn run(
         last.extend(definition.keys.iter().zip(&key).map(|(column, datum)| Image::of(column.layout, *datum)));
         pair.new_keys(day, Some(&key), &mut each)?;
         pair.known_key(base, day, &key, &row, &mut each)?;
+        spare = emptied(key);
         Ok(ControlFlow::Continue(()))
     })?;
     if !in_order {
@@ -69,7 +69,7 @@ fn orders(definition: &Definition) -> Vec<Order> {
 
 /// The rows of a snapshot as they lie: keys and arrays. The day is the last column of a row, so where it need not be
 /// looked at, the totals before it are not taken apart.
-fn snapshot(definition: &Definition, base: Day, partition: Option<String>) -> Statement {
+fn snapshot(definition: &Definition, base: Day, partition: Option<String>) -> Statement<'static> {
     let arrays: Vec<String> = definition.metrics.iter().map(|metric| ident(&metric.array_column())).collect();
     let from =
         partition.unwrap_or_else(|| format!("{} WHERE {SNAPSHOT_DATE} = DATE '{base}'", definition.target.sql()));
@@ -175,7 +175,7 @@ impl Today {
         &self.values[self.at..self.at + self.keys]
     }
 
-    fn metric(&self, index: usize) -> Option<Datum> {
+    fn metric(&self, index: usize) -> Option<Datum<'_>> {
         self.values[self.at + self.keys + index].as_ref().map(Image::datum)
     }
 

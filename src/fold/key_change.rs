@@ -3,8 +3,8 @@
 use crate::catalog::Key;
 use crate::pg::compare::{Order, is_deterministic};
 use crate::pg::table::ident;
-use crate::pg::value::Image;
-use pgrx::pg_sys::{self, Datum, Oid};
+use crate::pg::value::{Datum, Image};
+use pgrx::pg_sys::{self, Oid};
 
 /// Whether two keys are the same.
 pub struct SameKey(Vec<Order>);
@@ -15,7 +15,7 @@ impl SameKey {
     }
 
     /// Whether the key of a row, column by column, is one that is known.
-    pub fn is(&mut self, known: &[Image], row: impl Fn(usize) -> Datum) -> bool {
+    pub fn is<'r>(&mut self, known: &[Image], row: impl Fn(usize) -> Datum<'r>) -> bool {
         let mut columns = self.0.iter_mut().zip(known).enumerate();
         columns.all(|(index, (order, value))| order.compare(value.datum(), row(index)).is_eq())
     }

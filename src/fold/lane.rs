@@ -5,9 +5,9 @@ use crate::catalog::Metric;
 use crate::error::Error;
 use crate::pg::compare::Order;
 use crate::pg::encoding::ServerText;
-use crate::pg::value::from_text;
+use crate::pg::value::{Datum, Made, from_text};
 use crate::rules::window::{History, Overflow, Rollup, Total};
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys;
 use std::cell::RefCell;
 
 /// One metric of the keys in all slots.
@@ -20,7 +20,7 @@ pub trait Lane {
     fn idle(&mut self, slot: usize, days: usize);
     fn length(&self, slot: usize) -> usize;
     /// Appends the array and its totals.
-    fn emit(&self, slot: usize, values: &mut Vec<Option<Datum>>) -> Result<(), Error>;
+    fn emit(&self, slot: usize, values: &mut Vec<Option<Made>>) -> Result<(), Error>;
     /// Bytes of memory that the slot takes.
     fn bytes(&self, slot: usize) -> usize;
 }
@@ -31,11 +31,11 @@ const HEAP_HEADER: usize = 16;
 /// The lane for a metric's element type.
 pub fn lane_for(metric: &Metric, windows: &[usize]) -> Box<dyn Lane> {
     match metric.element.oid {
-        pg_sys::INT2OID => TypedLane::boxed(Fixed::<i16>::new(pg_sys::INT2OID), metric, windows),
-        pg_sys::INT4OID => TypedLane::boxed(Fixed::<i32>::new(pg_sys::INT4OID), metric, windows),
-        pg_sys::INT8OID => TypedLane::boxed(Fixed::<i64>::new(pg_sys::INT8OID), metric, windows),
-        pg_sys::FLOAT4OID => TypedLane::boxed(Fixed::<f32>::new(pg_sys::FLOAT4OID), metric, windows),
-        pg_sys::FLOAT8OID => TypedLane::boxed(Fixed::<f64>::new(pg_sys::FLOAT8OID), metric, windows),
+        pg_sys::INT2OID => TypedLane::boxed(Fixed::<i16>::new(), metric, windows),
+        pg_sys::INT4OID => TypedLane::boxed(Fixed::<i32>::new(), metric, windows),
+        pg_sys::INT8OID => TypedLane::boxed(Fixed::<i64>::new(), metric, windows),
+        pg_sys::FLOAT4OID => TypedLane::boxed(Fixed::<f32>::new(), metric, windows),
+        pg_sys::FLOAT8OID => TypedLane::boxed(Fixed::<f64>::new(), metric, windows),
         _ => TypedLane::boxed(Any { layout: metric.element }, metric, windows),
     }
 }
@@ -71,7 +71,7 @@ impl<C: Codec + 'static> TypedLane<C> {
         })
     }
 
-    fn total(&self, history: &History<C::Element>, window: usize) -> Result<Option<Datum>, Error> {
+    fn total(&self, history: &History<C::Element>, window: usize) -> Result<Option<Made>, Error> {
         let total = history.total(window, self.rollup, |left, right| {
             let (left, right) = (self.codec.view(left), self.codec.view(right));
             self.order.borrow_mut().as_mut().map_or(std::cmp::Ordering::Equal, |order| order.compare(left, right))
@@ -118,7 +118,7 @@ impl<C: Codec + 'static> Lane for TypedLane<C> {
         self.histories[slot].values().len()
     }
 
-    fn emit(&self, slot: usize, values: &mut Vec<Option<Datum>>) -> Result<(), Error> {
+    fn emit(&self, slot: usize, values: &mut Vec<Option<Made>>) -> Result<(), Error> {
         let history = &self.histories[slot];
         values.push(Some(self.codec.write_array(history.values())));
         if self.rollup != Rollup::None {

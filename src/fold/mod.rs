@@ -11,10 +11,10 @@ pub mod stream;
 use crate::catalog::Definition;
 use crate::error::Error;
 use crate::pg::identity::check_for_interrupts;
+use crate::pg::value::{Datum, Made};
 use crate::rules::calendar::Day;
 use crate::rules::window::Shape;
 use lane::{Lane, lane_for};
-use pgrx::pg_sys::Datum;
 
 /// How far one key has come.
 #[derive(Clone, Copy)]
@@ -62,7 +62,12 @@ impl Fold {
     }
 
     /// Starts from the arrays of the snapshot of `day`.
-    pub fn load(&mut self, slot: usize, day: Day, arrays: impl Fn(usize) -> Option<Datum>) -> Result<(), Error> {
+    pub fn load<'r>(
+        &mut self,
+        slot: usize,
+        day: Day,
+        arrays: impl Fn(usize) -> Option<Datum<'r>>,
+    ) -> Result<(), Error> {
         self.spans[slot] = Span { day: Some(day), last_event: day };
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if let Some(array) = arrays(index) {
@@ -73,7 +78,7 @@ impl Fold {
     }
 
     /// Goes on to a day with events, with that day's metrics.
-    pub fn event(&mut self, slot: usize, day: Day, metrics: impl Fn(usize) -> Option<Datum>) {
+    pub fn event<'r>(&mut self, slot: usize, day: Day, metrics: impl Fn(usize) -> Option<Datum<'r>>) {
         if self.spans[slot].day.is_some() {
             self.roll(slot, day.minus(1));
         }
@@ -107,7 +112,7 @@ impl Fold {
     }
 
     /// Appends arrays and totals, made in the current memory context.
-    pub fn emit(&self, slot: usize, values: &mut Vec<Option<Datum>>) -> Result<(), Error> {
+    pub fn emit(&self, slot: usize, values: &mut Vec<Option<Made>>) -> Result<(), Error> {
         self.lanes.iter().try_for_each(|lane| lane.emit(slot, values))
     }
 

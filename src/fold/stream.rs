@@ -6,9 +6,9 @@ use crate::pg::array;
 use crate::pg::receiver::Row;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::{self, ident, type_sql};
-use crate::pg::value::{Image, Layout};
+use crate::pg::value::{Datum, Image, Layout};
 use crate::rules::calendar::{Day, days, stretches_of};
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Oid;
 
 /// What a row of the stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 /// Keys that a repair is about; as arrays, one a key column.
-pub type KeyArrays = [Param];
+pub type KeyArrays = [Param<'static>];
 
 /// What to read.
 pub struct Reading<'a> {
@@ -66,16 +66,16 @@ impl Columns {
     }
 
     /// Key columns are never NULL in daily and cumulative tables.
-    pub fn key(self, row: &Row, index: usize) -> Datum {
-        row.datum(FIRST_KEY + index).unwrap_or(Datum::null())
+    pub fn key<'r>(self, row: &Row<'r>, index: usize) -> Datum<'r> {
+        row.some(FIRST_KEY + index)
     }
 
     /// Arrays, or arrays and totals where stored snapshots are compared.
-    pub fn value(self, row: &Row, index: usize) -> Option<Datum> {
+    pub fn value<'r>(self, row: &Row<'r>, index: usize) -> Option<Datum<'r>> {
         row.datum(FIRST_KEY + self.keys + index)
     }
 
-    pub fn metric(self, row: &Row, index: usize) -> Option<Datum> {
+    pub fn metric<'r>(self, row: &Row<'r>, index: usize) -> Option<Datum<'r>> {
         row.datum(FIRST_KEY + self.keys + self.values + index)
     }
 }
@@ -114,7 +114,7 @@ impl<'a> Reading<'a> {
     }
 
     /// All rows, those of a key together.
-    pub fn statement(&self) -> (Statement, Columns) {
+    pub fn statement(&self) -> (Statement<'_>, Columns) {
         // By place: any name may be that of a key, too.
         let order = self.definition.key_places(FIRST_KEY);
         let branches = self.branches();
@@ -205,7 +205,7 @@ impl<'a> Reading<'a> {
 }
 
 /// Keys as arrays, one a key column.
-pub fn key_arrays(definition: &Definition, keys: &[Vec<Image>]) -> Vec<Param> {
+pub fn key_arrays(definition: &Definition, keys: &[Vec<Image>]) -> Vec<Param<'static>> {
     let columns = definition.keys.iter().enumerate();
     columns
         .map(|(index, key)| {

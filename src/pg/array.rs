@@ -1,10 +1,41 @@
 //! One-dimensional arrays, read in place through the short header and written once.
 
+use super::border::mistaken;
 use super::unguarded::{self, allocate};
-use super::value::{Image, Layout};
+use super::value::{Datum, Image, Layout, Made};
 use crate::error::Error;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::mem::MaybeUninit;
+
+/// A number of a fixed width, which lies in arrays as Rust has it.
+///
+/// # Safety
+/// The layout must be that of PostgreSQL's type of so many bytes.
+pub unsafe trait Number: Copy {
+    const LAYOUT: Layout;
+}
+
+macro_rules! numbers {
+    ($($name:ty, $oid:ident, $align:ident;)*) => {$(
+        // SAFETY: the names of the types say so.
+        unsafe impl Number for $name {
+            const LAYOUT: Layout = Layout {
+                oid: pg_sys::$oid,
+                length: size_of::<$name>() as i16,
+                by_value: true,
+                align: pg_sys::$align as i8,
+            };
+        }
+    )*};
+}
+
+numbers! {
+    i16, INT2OID, TYPALIGN_SHORT;
+    i32, INT4OID, TYPALIGN_INT;
+    i64, INT8OID, TYPALIGN_DOUBLE;
+    f32, FLOAT4OID, TYPALIGN_INT;
+    f64, FLOAT8OID, TYPALIGN_DOUBLE;
+}
 
 /// The parts of an array datum: pointers into it, or into a detoasted copy in the current memory context.
 struct Parts {
@@ -12,6 +43,7 @@ struct Parts {
     base: *const u8,
     dimensions: i32,
     data_offset: i32,
+    element: Oid,
     length: usize,
 }
 
@@ -34,7 +66,7 @@ fn with_parts<R>(
 ) -> Result<R, Error> {
     // SAFETY: callers pass non-null array datums; what is neither compressed nor elsewhere is read where it is.
     unsafe {
-        let stored: *mut pg_sys::varlena = array.cast_mut_ptr();
+        let stored: *mut pg_sys::varlena = array.raw().cast_mut_ptr();
         let toasted = pgrx::varatt_is_4b_c(stored) || pgrx::varatt_is_1b_e(stored);
         if !toasted && (alignment == Alignment::Any || !pgrx::varatt_is_1b(stored)) {
             return look(&Parts::of(stored)?);
@@ -60,7 +92,17 @@ impl Parts {
                 return Err(Error::ArrayDimensions { argument: "history", dimensions });
             }
             let length = if dimensions == 0 { 0 } else { read::<i32>(base, DIMENSIONS_AT) as usize };
-            Ok(Parts { base, dimensions, data_offset: read::<i32>(base, 8), length })
+            let (data_offset, element) = (read::<i32>(base, 8), read::<Oid>(base, 12));
+            Ok(Parts { base, dimensions, data_offset, element, length })
+        }
+    }
+
+    /// Elements of another layout are a mistake of ours. Casts that change no byte leave the type that was there before.
+    #[inline]
+    fn expect(&self, layout: Layout) {
+        if self.element != layout.oid && !Layout::of(self.element).is_as(layout) {
+            let (found, wanted) = (self.element.to_u32(), layout.oid.to_u32());
+            mistaken(&format!("an array has elements of type {found}, not {wanted}"));
         }
     }
 
@@ -121,13 +163,14 @@ const FEW: usize = 64;
 
 /// Calls `look` with the newest elements, at most `most`, of an array of a fixed-width type.
 #[inline]
-pub fn with_fixed<T: Copy, R>(array: Datum, most: usize, look: impl FnOnce(Elements<T>) -> R) -> Result<R, Error> {
+pub fn with_fixed<T: Number, R>(array: Datum, most: usize, look: impl FnOnce(Elements<T>) -> R) -> Result<R, Error> {
     with_parts(array, Alignment::Any, |parts| {
+        parts.expect(T::LAYOUT);
         let (data, length) = (parts.base.wrapping_add(parts.data_at()), parts.length.min(most));
         if parts.data_offset != 0 {
             return Ok(look(Elements::Mixed(Mixed { parts, index: 0, length, data: data.cast() })));
         }
-        // SAFETY: callers name an element type as wide as T; without NULL all elements are there.
+        // SAFETY: the elements are as wide as T; without NULL all of them are there.
         unsafe {
             if data.cast::<T>().is_aligned() {
                 return Ok(look(Elements::Present(std::slice::from_raw_parts(data.cast(), length))));
@@ -155,7 +198,7 @@ pub struct Mixed<'a, T> {
     data: *const T,
 }
 
-impl<T: Copy> Iterator for Mixed<'_, T> {
+impl<T: Number> Iterator for Mixed<'_, T> {
     type Item = Option<T>;
 
     fn next(&mut self) -> Option<Option<T>> {
@@ -177,7 +220,7 @@ impl<T: Copy> Iterator for Mixed<'_, T> {
 }
 
 /// Appends the elements of an array of a fixed-width type to `elements`, from the newest, at most `most`.
-pub fn read_fixed<T: Copy>(array: Datum, most: usize, elements: &mut Vec<Option<T>>) -> Result<(), Error> {
+pub fn read_fixed<T: Number>(array: Datum, most: usize, elements: &mut Vec<Option<T>>) -> Result<(), Error> {
     with_fixed(array, most, |found| match found {
         Elements::Present(values) => elements.extend(values.iter().copied().map(Some)),
         Elements::Mixed(values) => elements.extend(values),
@@ -187,6 +230,7 @@ pub fn read_fixed<T: Copy>(array: Datum, most: usize, elements: &mut Vec<Option<
 /// Calls `look` with the newest elements, at most `most`, of an array of any type; they are valid until it returns.
 pub fn with_any<R>(array: Datum, layout: Layout, most: usize, look: impl FnOnce(Values) -> R) -> Result<R, Error> {
     with_parts(array, Alignment::OfType, |parts| {
+        parts.expect(layout);
         Ok(look(Values { parts, layout, index: 0, length: parts.length.min(most), at: parts.data_at() }))
     })
 }
@@ -201,10 +245,10 @@ pub struct Values<'a> {
     at: usize,
 }
 
-impl Iterator for Values<'_> {
-    type Item = Option<Datum>;
+impl<'a> Iterator for Values<'a> {
+    type Item = Option<Datum<'a>>;
 
-    fn next(&mut self) -> Option<Option<Datum>> {
+    fn next(&mut self) -> Option<Self::Item> {
         let index = self.index;
         if index >= self.length {
             return None;
@@ -232,17 +276,17 @@ pub fn read_any(array: Datum, layout: Layout, most: usize, elements: &mut Vec<Op
 }
 
 /// A new array of `newest` and what was before it, none of them NULL.
-pub fn write_plain<T: Copy>(oid: Oid, newest: T, before: &[T]) -> Datum {
+pub fn write_plain<T: Number>(newest: T, before: &[T]) -> Made {
     let data_at = align(DIMENSIONS_AT + 8, 8);
     let size = data_at + (before.len() + 1) * size_of::<T>();
     // SAFETY: the block has `size` bytes, and header, dimension and data fill it.
     unsafe {
         let base = allocate(size);
-        write_head(base, size, oid, before.len() + 1, 0);
+        write_head(base, size, T::LAYOUT.oid, before.len() + 1, 0);
         let data = base.add(data_at).cast::<T>();
         data.write_unaligned(newest);
         std::ptr::copy_nonoverlapping(before.as_ptr().cast::<u8>(), data.add(1).cast::<u8>(), size_of_val(before));
-        Datum::from(base)
+        Datum::of(base)
     }
 }
 
@@ -263,10 +307,10 @@ unsafe fn write_head(base: *mut u8, size: usize, oid: Oid, length: usize, data_o
 }
 
 /// A new array of a fixed-width type in the current memory context, with lower bound 1.
-pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
+pub fn write_fixed<T: Number>(elements: &[Option<T>]) -> Made {
     if elements.is_empty() {
         // SAFETY: a plain allocation.
-        return Datum::from(unsafe { pg_sys::construct_empty_array(oid) });
+        return unsafe { Datum::of(pg_sys::construct_empty_array(T::LAYOUT.oid)) };
     }
     let filled = elements.iter().flatten().count();
     let holes = filled < elements.len();
@@ -277,7 +321,7 @@ pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
     // SAFETY: the block has `size` bytes; header, dimension, bitmap and data fill it.
     unsafe {
         let base = allocate(size);
-        write_head(base, size, oid, elements.len(), if holes { data_at } else { 0 });
+        write_head(base, size, T::LAYOUT.oid, elements.len(), if holes { data_at } else { 0 });
         let mut data = base.add(data_at).cast::<T>();
         for value in elements.iter().flatten() {
             data.write_unaligned(*value);
@@ -288,21 +332,22 @@ pub fn write_fixed<T: Copy>(oid: Oid, elements: &[Option<T>]) -> Datum {
             let present = elements.iter().enumerate().filter(|(_, element)| element.is_some());
             present.for_each(|(index, _)| *base.add(bitmap_at + index / 8) |= 1 << (index % 8));
         }
-        Datum::from(base)
+        Datum::of(base)
     }
 }
 
 /// A new array of any type in the current memory context, with lower bound 1.
-pub fn write_any(layout: Layout, elements: &[Option<Image>]) -> Datum {
-    let mut values: Vec<Datum> = elements.iter().map(|e| e.as_ref().map_or(Datum::null(), Image::datum)).collect();
+pub fn write_any(layout: Layout, elements: &[Option<Image>]) -> Made {
+    let value = |element: &Option<Image>| element.as_ref().map_or(pg_sys::Datum::null(), |image| image.datum().raw());
+    let mut values: Vec<pg_sys::Datum> = elements.iter().map(value).collect();
     let mut nulls: Vec<bool> = elements.iter().map(Option::is_none).collect();
     let (mut dimension, mut lower) = (elements.len() as i32, 1);
     // SAFETY: all slices have the length that is passed.
     unsafe {
         if elements.is_empty() {
-            return Datum::from(pg_sys::construct_empty_array(layout.oid));
+            return Datum::of(pg_sys::construct_empty_array(layout.oid));
         }
-        Datum::from(pg_sys::construct_md_array(
+        Datum::of(pg_sys::construct_md_array(
             values.as_mut_ptr(),
             nulls.as_mut_ptr(),
             1,

@@ -5,10 +5,11 @@ use super::encoding::{ServerText, from_server_in_trouble};
 use crate::error::{Error, Report};
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, pgrx_extern_c_guard};
 use pgrx::pg_sys::{self, ErrorContextCallback};
-use pgrx::{PgLogLevel, PgTryBuilder};
+use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
 use std::any::Any;
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Does the work of a function that PostgreSQL calls; an error of it becomes PostgreSQL's. Every way from PostgreSQL into
@@ -121,6 +122,13 @@ fn leave(report: Report) -> ! {
     resume_unwind(Box::new(as_utf8))
 }
 
+/// Ends the statement for a mistake of ours.
+#[cold]
+pub fn mistaken(how: &str) -> ! {
+    let code = PgSqlErrorCode::ERRCODE_INTERNAL_ERROR;
+    resume_unwind(Box::new(ErrorReport::new(code, how.to_owned(), "pg_cumulate")))
+}
+
 /// An entry of the stack of functions that PostgreSQL calls for each error before it jumps.
 struct Entry(UnsafeCell<ErrorContextCallback>);
 
@@ -188,15 +196,20 @@ unsafe extern "C-unwind" fn give_letters(_: *mut c_void) {
     unsafe {
         let Some(now) = raised_now() else { return };
         let Ok(Some((sent, error))) = LEAVING.try_with(RefCell::take) else { return };
-        if error.code != now.code || now.texts[0].as_ref().map(ServerText::bytes) != Some(sent.as_bytes()) {
+        let is_that = error.code == now.code && now.texts[0].as_ref().map(ServerText::bytes) == Some(sent.as_bytes());
+        drop((now, sent));
+        if !is_that {
             return;
         }
+        // Without memory these raise another error, which jumps over this.
+        let mut error = ManuallyDrop::new(error);
         let setters = [errmsg_internal, errdetail_internal, errhint];
         for (set, text) in setters.into_iter().zip(error.texts.iter()) {
             if let Some(text) = text {
                 set(c"%s".as_ptr(), text.as_c_str().as_ptr());
             }
         }
+        ManuallyDrop::drop(&mut error);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Rows written straight into an ordinary table, many at a time, as COPY does it.
 
 use super::memory::Arena;
+use super::value::Made;
 use super::{unguarded, version};
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 
 /// Rows held before they are written, as COPY has it: enough to fill pages, few enough to stay in the cache.
 const BATCH_ROWS: usize = 200;
@@ -29,6 +30,21 @@ pub struct BulkWriter {
     batch: Arena,
     /// What lives as long as the writer.
     long: Arena,
+}
+
+/// The columns of a row, which are NULL until they are set.
+pub struct Fields<'a> {
+    values: &'a mut [pg_sys::Datum],
+    nulls: &'a mut [bool],
+}
+
+impl Fields<'_> {
+    /// Sets a column by its place among all of the table's.
+    #[inline]
+    pub fn set(&mut self, place: usize, value: Made) {
+        self.values[place] = value.raw();
+        self.nulls[place] = false;
+    }
 }
 
 /// Takes the transaction id now: in a parallel query none can be taken any more.
@@ -88,15 +104,15 @@ impl BulkWriter {
         self
     }
 
-    /// Adds a row: `fill` gets all columns of the table, preset to NULL, and allocates what they point to.
-    pub fn push<E>(&mut self, fill: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<(), E>) -> Result<(), E> {
+    /// Adds a row: `fill` gets all columns of the table, preset to NULL, and makes their values.
+    pub fn push<E>(&mut self, fill: impl FnOnce(&mut Fields) -> Result<(), E>) -> Result<(), E> {
         let slot = self.next_slot();
         // SAFETY: the slot has `columns` values; they are valid until the batch is written.
         unsafe {
             let values = std::slice::from_raw_parts_mut((*slot).tts_values, self.columns);
             let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, self.columns);
             nulls.fill(true);
-            self.batch.enter(|| fill(values, nulls))?;
+            self.batch.enter(|| fill(&mut Fields { values, nulls }))?;
             unguarded::store_virtual_tuple(slot);
         }
         self.used += 1;

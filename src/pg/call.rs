@@ -1,29 +1,48 @@
 //! SQL functions written as C functions are: for those whose work on a small array costs less than pgrx's unpacking of
 //! arguments.
 
-use super::border::outermost;
+use super::border::{mistaken, outermost};
 use super::convert::Read;
 use super::rows::Rows;
+use super::value::{Datum, Made};
 use crate::error::Error;
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys::{self, Oid};
 
 /// The arguments of one call.
 pub struct Call(pg_sys::FunctionCallInfo);
 
 impl Call {
-    /// An argument from 0 on, None for NULL; the function's declaration says how many there are.
+    /// An argument from 0 on, None for NULL.
     #[inline]
-    pub fn argument(&self, index: usize) -> Option<Datum> {
-        // SAFETY: PostgreSQL passes as many arguments as the function was declared with.
-        let argument = unsafe { &*(*self.0).args.as_ptr().add(index) };
-        (!argument.isnull).then_some(argument.value)
+    pub fn argument(&self, index: usize) -> Option<Datum<'_>> {
+        // SAFETY: PostgreSQL passes as many arguments as it says, good as long as the call.
+        unsafe {
+            if index >= (*self.0).nargs as usize {
+                mistaken(&format!("a function has no argument {index}"));
+            }
+            let argument = &*(*self.0).args.as_ptr().add(index);
+            (!argument.isnull).then(|| Datum::of(argument.value))
+        }
     }
 
-    /// An argument from 0 on, converted; the type must be the declared one.
+    /// An argument from 0 on, converted. A function that is declared otherwise is a mistake of ours.
     pub fn get<T: Read>(&self, index: usize) -> Option<T> {
-        let value = self.argument(index)?;
-        // SAFETY: the callers name the argument's own type.
-        Some(unsafe { T::read(value) })
+        if self.declared_type(index) != Some(T::TYPE) {
+            mistaken(&format!("argument {index} of a function is not declared as of type {}", T::TYPE.to_u32()));
+        }
+        // SAFETY: the type is the argument's own.
+        self.argument(index).map(|value| unsafe { T::read(value) })
+    }
+
+    fn declared_type(&self, index: usize) -> Option<Oid> {
+        let (mut types, mut count) = (std::ptr::null_mut(), 0);
+        // SAFETY: PostgreSQL calls a function that it knows; the list has so many types, and is freed.
+        unsafe {
+            pg_sys::get_func_signature((*(*self.0).flinfo).fn_oid, &mut types, &mut count);
+            let found = (index < usize::try_from(count).unwrap_or(0)).then(|| *types.add(index));
+            pg_sys::pfree(types.cast());
+            found
+        }
     }
 
     /// The rows that the call returns, for a function that is declared to return rows.
@@ -40,13 +59,16 @@ impl Call {
 #[inline]
 pub unsafe fn answer(
     call: pg_sys::FunctionCallInfo,
-    work: impl FnOnce(&Call) -> Result<Option<Datum>, Error>,
-) -> Datum {
-    outermost(|| work(&Call(call))).unwrap_or_else(|| {
-        // SAFETY: by contract.
-        unsafe { (*call).isnull = true };
-        Datum::null()
-    })
+    work: impl FnOnce(&Call) -> Result<Option<Made>, Error>,
+) -> pg_sys::Datum {
+    outermost(|| work(&Call(call))).map_or_else(
+        || {
+            // SAFETY: by contract.
+            unsafe { (*call).isnull = true };
+            pg_sys::Datum::null()
+        },
+        Made::raw,
+    )
 }
 
 /// Declares a C function by its name and that of its record; sql/arrays.sql or sql/analytics.sql says what it is in SQL.

@@ -2,8 +2,8 @@
 
 use super::array;
 use super::encoding::{ServerText, from_server};
-use super::value::{Image, Layout};
-use pgrx::pg_sys::{self, Datum, Oid};
+use super::value::{Datum, Image, Layout, Made};
+use pgrx::pg_sys::{self, Oid};
 
 /// A Rust type that values of a column are read into.
 pub trait Read: Sized {
@@ -20,7 +20,7 @@ pub trait Bind {
     const TYPE: Oid;
 
     /// In the current memory context; None for NULL.
-    fn bind(self) -> Option<Datum>;
+    fn bind(self) -> Option<Made>;
 }
 
 /// Types that go by value.
@@ -37,7 +37,7 @@ macro_rules! by_value {
         impl Bind for $name {
             const TYPE: Oid = pg_sys::$oid;
 
-            fn bind(self) -> Option<Datum> {
+            fn bind(self) -> Option<Made> {
                 Some(Datum::from(self))
             }
         }
@@ -55,8 +55,8 @@ by_value! {
 impl Bind for f64 {
     const TYPE: Oid = pg_sys::FLOAT8OID;
 
-    fn bind(self) -> Option<Datum> {
-        Some(Datum::from(self.to_bits()))
+    fn bind(self) -> Option<Made> {
+        Some(self.into())
     }
 }
 
@@ -79,7 +79,7 @@ impl Read for String {
 impl Bind for &str {
     const TYPE: Oid = pg_sys::TEXTOID;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         Some(ServerText::of(self).datum())
     }
 }
@@ -87,7 +87,7 @@ impl Bind for &str {
 impl Bind for String {
     const TYPE: Oid = pg_sys::TEXTOID;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         self.as_str().bind()
     }
 }
@@ -95,7 +95,7 @@ impl Bind for String {
 impl<T: Bind> Bind for Option<T> {
     const TYPE: Oid = T::TYPE;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         self.and_then(T::bind)
     }
 }
@@ -127,7 +127,7 @@ elements! {
 impl Bind for ServerText {
     const TYPE: Oid = pg_sys::TEXTOID;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         Some(self.datum())
     }
 }
@@ -158,7 +158,7 @@ impl<T: Element + Read> Read for Vec<T> {
 impl<T: Element + Bind> Bind for Vec<Option<T>> {
     const TYPE: Oid = T::ARRAY;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         let layout = Layout::of(<T as Element>::TYPE);
         let image = |element: T| element.bind().map(|datum| Image::of(layout, datum));
         let images: Vec<Option<Image>> = self.into_iter().map(|element| element.and_then(image)).collect();
@@ -169,7 +169,7 @@ impl<T: Element + Bind> Bind for Vec<Option<T>> {
 impl<T: Element + Bind> Bind for Vec<T> {
     const TYPE: Oid = T::ARRAY;
 
-    fn bind(self) -> Option<Datum> {
+    fn bind(self) -> Option<Made> {
         self.into_iter().map(Some).collect::<Vec<Option<T>>>().bind()
     }
 }

@@ -3,6 +3,7 @@
 //! What is no letter by the encoding, or none that Unicode has, comes as one character of a private range for each byte,
 //! and goes back as these bytes: every text of the server makes the way to Rust and back unchanged.
 
+use super::value::Made;
 use pgrx::pg_sys::{self, Datum, Oid, pg_enc};
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_int};
@@ -41,10 +42,10 @@ impl ServerText {
     }
 
     /// A text datum in the current memory context.
-    pub fn datum(&self) -> Datum {
+    pub fn datum(&self) -> Made {
         let bytes = self.bytes();
         // SAFETY: the bytes are copied.
-        Datum::from(unsafe { pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as c_int) })
+        unsafe { Made::of(pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as c_int)) }
     }
 }
 

@@ -1,21 +1,23 @@
 //! Argument and result types of the extension's SQL functions that pgrx does not have in the form needed here.
 
 use super::array;
+use super::border::mistaken;
 use super::convert::{self, Read};
-use super::value::{self, Image, Layout};
+use super::value::{self, Datum, Image, Layout, Made};
 use crate::error::Error;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum as Boxed;
 use pgrx::nullable::Nullable;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable};
 
 /// Declares a type that stands for one SQL type, made from a datum by `$read`.
 macro_rules! argument {
     ($name:ident, $sql:literal, $read:expr) => {
         impl FromDatum for $name {
-            unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, _: Oid) -> Option<Self> {
-                (!is_null).then(|| $read(datum))
+            unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: Oid) -> Option<Self> {
+                // SAFETY: an argument is there as long as the call.
+                (!is_null).then(|| $read(unsafe { Datum::of(datum) }))
             }
         }
 
@@ -23,7 +25,7 @@ macro_rules! argument {
         unsafe impl<'fcx> ArgAbi<'fcx> for $name {
             unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
                 // SAFETY: as above; functions take these as Option, so NULL does not come here.
-                unsafe { arg.unbox_arg_using_from_datum().unwrap_or_else(|| $read(Datum::null())) }
+                unsafe { arg.unbox_arg_using_from_datum().unwrap_or_else(|| mistaken("an argument is NULL")) }
             }
 
             unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
@@ -40,8 +42,9 @@ macro_rules! argument {
 macro_rules! result {
     ($name:ident, $oid:expr, $write:expr) => {
         impl IntoDatum for $name {
-            fn into_datum(self) -> Option<Datum> {
-                $write(self)
+            fn into_datum(self) -> Option<pg_sys::Datum> {
+                let made: Option<Made> = $write(self);
+                made.map(Made::raw)
             }
 
             fn type_oid() -> Oid {
@@ -69,7 +72,7 @@ pub struct NoRow;
 unsafe impl BoxRet for NoRow {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Boxed<'fcx> {
         // SAFETY: as above.
-        unsafe { fcinfo.return_raw_datum(Datum::null()) }
+        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::null()) }
     }
 }
 

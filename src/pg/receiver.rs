@@ -1,45 +1,64 @@
 //! Rows of a running query, handed to Rust one by one as the executor makes them.
 
+use super::border::mistaken;
 use super::convert::Read;
 use super::memory::Arena;
+use super::value::Datum;
 use super::version;
 use crate::error::Error;
 use pgrx::pg_guard;
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys;
 use std::ffi::c_int;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
-/// One row of a query: valid until the next one, as is what is allocated while it is looked at.
-#[derive(Clone, Copy)]
-pub struct Row {
+/// One row of a query: it is there until the next one, as is what is allocated while it is looked at.
+pub struct Row<'r> {
     slot: *mut pg_sys::TupleTableSlot,
+    _until_the_next: PhantomData<&'r ()>,
 }
 
-impl Row {
-    /// The value of column `index` (from 0), None for NULL. By-reference values point into the row.
+impl<'r> Row<'r> {
+    /// The value of column `index` (from 0), None for NULL.
     #[inline]
-    pub fn datum(&self, index: usize) -> Option<Datum> {
-        // SAFETY: the receiver deformed all columns; the query has more than `index` of them.
+    pub fn datum(&self, index: usize) -> Option<Datum<'r>> {
+        // SAFETY: the receiver deformed all columns.
         unsafe {
-            debug_assert!(index < (*self.slot).tts_nvalid as usize);
-            if *(*self.slot).tts_isnull.add(index) { None } else { Some(*(*self.slot).tts_values.add(index)) }
+            let slot = &*self.slot;
+            if index >= slot.tts_nvalid as usize {
+                self.without(index);
+            }
+            (!*slot.tts_isnull.add(index)).then(|| Datum::of(*slot.tts_values.add(index)))
         }
+    }
+
+    #[cold]
+    fn without(&self, index: usize) -> ! {
+        mistaken(&format!("a statement has no column {index}"))
+    }
+
+    /// The value of a column that is never NULL.
+    #[inline]
+    pub fn some(&self, index: usize) -> Datum<'r> {
+        self.datum(index).unwrap_or_else(|| mistaken(&format!("column {index} of a statement is NULL")))
     }
 
     /// The value of column `index`, converted. A column of another type is a mistake of ours.
     pub fn get<T: Read>(&self, index: usize) -> Option<T> {
-        // SAFETY: the query has more than `index` columns, which are counted from 1 here.
+        let value = self.datum(index);
+        // SAFETY: there is such a column, which is counted from 1 here.
         let found = unsafe { (*version::attribute((*self.slot).tts_tupleDescriptor, index as i16 + 1)).atttypid };
         if found != T::TYPE {
-            pgrx::error!("column {index} of a statement has type {}, not {}", found.to_u32(), T::TYPE.to_u32());
+            let (found, wanted) = (found.to_u32(), T::TYPE.to_u32());
+            mistaken(&format!("column {index} of a statement has type {found}, not {wanted}"));
         }
         // SAFETY: the type is the column's own.
-        self.datum(index).map(|datum| unsafe { T::read(datum) })
+        value.map(|value| unsafe { T::read(value) })
     }
 }
 
 /// What a statement does with its rows; a break or an error stops the query.
-pub type EachRow<'a> = &'a mut dyn FnMut(Row) -> Result<ControlFlow<()>, Error>;
+pub type EachRow<'a> = &'a mut dyn FnMut(Row<'_>) -> Result<ControlFlow<()>, Error>;
 
 /// A DestReceiver that calls a closure; its first field is what the executor knows.
 #[repr(C)]
@@ -81,7 +100,7 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, head: *mu
         if c_int::from((*slot).tts_nvalid) < columns {
             pg_sys::slot_getsomeattrs_int(slot, columns);
         }
-        let result = receiver.row.enter(|| (receiver.each)(Row { slot }));
+        let result = receiver.row.enter(|| (receiver.each)(Row { slot, _until_the_next: PhantomData }));
         receiver.row.reset();
         match result {
             Ok(flow) => flow.is_continue(),

@@ -1,12 +1,13 @@
 //! The rows that a function returns, handed over one by one: beyond work_mem PostgreSQL keeps them on disk.
 
-use pgrx::pg_sys::{self, Datum};
+use super::value::Datum;
+use pgrx::pg_sys;
 
 /// The result of one call of a function that returns rows of several columns.
 pub struct Rows {
     store: *mut pg_sys::Tuplestorestate,
     columns: pg_sys::TupleDesc,
-    values: Vec<Datum>,
+    values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
 }
 
@@ -20,7 +21,7 @@ impl Rows {
             let result = (*call).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             let (store, columns) = ((*result).setResult, (*result).setDesc);
             let width = usize::try_from((*columns).natts).unwrap_or(0);
-            Rows { store, columns, values: vec![Datum::null(); width], nulls: vec![true; width] }
+            Rows { store, columns, values: vec![pg_sys::Datum::null(); width], nulls: vec![true; width] }
         }
     }
 
@@ -29,7 +30,7 @@ impl Rows {
         for (index, (value, null)) in self.values.iter_mut().zip(&mut self.nulls).enumerate() {
             let given = row.get(index).copied().flatten();
             *null = given.is_none();
-            *value = given.unwrap_or(Datum::null());
+            *value = given.map_or(pg_sys::Datum::null(), Datum::raw);
         }
         // SAFETY: store and columns live as long as the call; both slices are as wide as a row.
         unsafe {

@@ -6,26 +6,27 @@ use super::convert::Bind;
 use super::encoding::ServerText;
 use super::identity::with_own_names;
 use super::receiver::{Receiver, Row};
+use super::value::Datum;
 use crate::error::Error;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
 /// A bound value.
 #[derive(Clone, Copy)]
-pub struct Param {
+pub struct Param<'a> {
     pub oid: Oid,
-    pub value: Option<Datum>,
+    pub value: Option<Datum<'a>>,
 }
 
 /// One statement and its values.
-pub struct Statement {
+pub struct Statement<'a> {
     sql: ServerText,
-    params: Vec<Param>,
+    params: Vec<Param<'a>>,
     parallel: bool,
 }
 
-impl Statement {
+impl<'a> Statement<'a> {
     /// Each statement sees everything done so far in this transaction; one that only reads takes no transaction id.
     pub fn new(sql: &str) -> Self {
         Statement { sql: ServerText::of(sql), params: Vec::new(), parallel: true }
@@ -41,7 +42,7 @@ impl Statement {
         self.bind_param(Param { oid: T::TYPE, value: value.bind() })
     }
 
-    pub fn bind_param(mut self, param: Param) -> Self {
+    pub fn bind_param(mut self, param: Param<'a>) -> Self {
         self.params.push(param);
         self
     }
@@ -143,7 +144,7 @@ impl Prepared {
             let list = pg_sys::makeParamList(params.len() as i32);
             let slots = (*list).params.as_mut_slice(params.len());
             for (slot, param) in slots.iter_mut().zip(params) {
-                slot.value = param.value.unwrap_or(Datum::null());
+                slot.value = param.value.map_or(pg_sys::Datum::null(), Datum::raw);
                 slot.isnull = param.value.is_none();
                 slot.pflags = pg_sys::PARAM_FLAG_CONST as u16;
                 slot.ptype = param.oid;

@@ -121,6 +121,16 @@ unsafe extern "C-unwind" {
     fn disable_timeout(id: u32, keep_indicator: bool);
 }
 
+fn set_alarm(milliseconds: i32) {
+    // SAFETY: PostgreSQL knows this alarm.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| enable_timeout_after(STATEMENT_TIMEOUT, milliseconds.max(1))) }
+}
+
+fn clear_alarm() {
+    // SAFETY: as above; one that was not set is no mistake.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| disable_timeout(STATEMENT_TIMEOUT, false)) }
+}
+
 /// Runs `work` in a transaction of its own, in a background process: committed when it ends well, else aborted as a
 /// whole. With a limit it is cancelled after so many milliseconds.
 pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
@@ -130,12 +140,12 @@ pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Re
             pg_sys::SetCurrentStatementStartTimestamp();
             pg_sys::StartTransactionCommand();
             if let Some(limit) = limit {
-                enable_timeout_after(STATEMENT_TIMEOUT, limit.max(1));
+                set_alarm(limit);
             }
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
             let done = work()?;
             pg_sys::PopActiveSnapshot();
-            disable_timeout(STATEMENT_TIMEOUT, false);
+            clear_alarm();
             pg_sys::CommitTransactionCommand();
             Ok::<T, Error>(done)
         }
@@ -147,7 +157,7 @@ pub fn run<T>(limit: Option<i32>, work: impl FnOnce() -> Result<T, Error>) -> Re
     if result.is_err() {
         // SAFETY: aborts whatever is left of the transaction.
         unsafe {
-            disable_timeout(STATEMENT_TIMEOUT, false);
+            clear_alarm();
             pg_sys::AbortOutOfAnyTransaction();
         }
     }

@@ -1,7 +1,9 @@
 //! What a trigger function is told.
 
-use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
+use super::value::Datum;
+use pgrx::pg_sys::{self, FunctionCallInfo, Oid};
 use std::ffi::CStr;
+use std::marker::PhantomData;
 
 /// The event of a row or statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +78,14 @@ impl Trigger {
     }
 
     /// Calls `read` with the rows of the event: the old one, the new one, or both.
-    pub fn rows(&self, mut read: impl FnMut(TriggerRow)) {
+    pub fn rows(&self, mut read: impl FnMut(TriggerRow<'_>)) {
         // SAFETY: for row events the slots are filled: the only row, or the old row and the new one.
         unsafe {
             match self.event() {
-                Event::Insert | Event::Delete => read(TriggerRow { slot: (*self.data).tg_trigslot }),
+                Event::Insert | Event::Delete => read(TriggerRow::of((*self.data).tg_trigslot)),
                 Event::Update => {
-                    read(TriggerRow { slot: (*self.data).tg_trigslot });
-                    read(TriggerRow { slot: (*self.data).tg_newslot });
+                    read(TriggerRow::of((*self.data).tg_trigslot));
+                    read(TriggerRow::of((*self.data).tg_newslot));
                 }
                 Event::Truncate => {}
             }
@@ -92,18 +94,25 @@ impl Trigger {
 }
 
 /// A row of a trigger's event.
-pub struct TriggerRow {
+pub struct TriggerRow<'r> {
     slot: *mut pg_sys::TupleTableSlot,
+    _during_the_call: PhantomData<&'r ()>,
 }
 
-impl TriggerRow {
+impl<'r> TriggerRow<'r> {
+    /// # Safety
+    /// A filled slot of a row event, which stays so as long as the lifetime says.
+    unsafe fn of(slot: *mut pg_sys::TupleTableSlot) -> Self {
+        TriggerRow { slot, _during_the_call: PhantomData }
+    }
+
     /// The value of a column by its number (from 1); None for NULL.
-    pub fn value(&self, column: i16) -> Option<Datum> {
+    pub fn value(&self, column: i16) -> Option<Datum<'r>> {
         let mut null = false;
         // SAFETY: the slot is filled, and the column exists in its table.
         unsafe {
             let value = pg_sys::slot_getattr(self.slot, column.into(), &mut null);
-            (!null).then_some(value)
+            (!null).then(|| Datum::of(value))
         }
     }
 }

@@ -2,8 +2,67 @@
 
 use super::encoding::ServerText;
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
+
+/// A value as PostgreSQL passes it: by itself, or by its place in memory. It is good for as long as that is borrowed from
+/// which it was taken: a row, an image, an array.
+#[derive(Clone, Copy, Debug)]
+pub struct Datum<'a>(pg_sys::Datum, PhantomData<&'a ()>);
+
+/// A value that goes by itself, or was made in the current memory context: it is good until that is emptied.
+pub type Made = Datum<'static>;
+
+impl Datum<'_> {
+    /// What goes by itself.
+    #[inline]
+    pub fn value(self) -> usize {
+        self.0.value()
+    }
+
+    #[inline]
+    pub(super) fn raw(self) -> pg_sys::Datum {
+        self.0
+    }
+
+    /// # Safety
+    /// What it points to must be there as long as the lifetime says, or until the current memory context is emptied.
+    #[inline]
+    pub(super) unsafe fn of(raw: impl Into<pg_sys::Datum>) -> Self {
+        Datum(raw.into(), PhantomData)
+    }
+
+    fn pointer<T>(self) -> *mut T {
+        self.0.cast_mut_ptr()
+    }
+}
+
+/// Types that go by themselves.
+macro_rules! by_itself {
+    ($($name:ty),*) => {$(
+        impl From<$name> for Datum<'_> {
+            #[inline]
+            fn from(value: $name) -> Self {
+                Datum(value.into(), PhantomData)
+            }
+        }
+    )*};
+}
+
+by_itself!(bool, i16, i32, i64, u32, u64, Oid);
+
+impl From<f64> for Datum<'_> {
+    #[inline]
+    fn from(value: f64) -> Self {
+        value.to_bits().into()
+    }
+}
+
+/// An empty list for other values, in the memory of a list that is not needed any more.
+pub fn emptied<'a>(values: Vec<Datum<'_>>) -> Vec<Datum<'a>> {
+    values.into_iter().map_while(|_| None).collect()
+}
 
 /// How values of a type are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +86,11 @@ impl Layout {
         Layout { oid, length, by_value, align }
     }
 
+    /// Whether values of another type are stored in the same way.
+    pub fn is_as(self, other: Layout) -> bool {
+        self == Layout { oid: self.oid, ..other }
+    }
+
     /// Bytes that a value's place is a multiple of.
     pub fn alignment(self) -> usize {
         match self.align as u8 {
@@ -41,7 +105,7 @@ impl Layout {
     ///
     /// # Safety
     /// A value of this type must be there, aligned.
-    pub(super) unsafe fn stored(self, place: *const u8) -> (Datum, usize) {
+    pub(super) unsafe fn stored<'a>(self, place: *const u8) -> (Datum<'a>, usize) {
         // SAFETY: by contract.
         unsafe {
             let size = match self.length {
@@ -50,34 +114,34 @@ impl Layout {
                 length => length as usize,
             };
             let value = match size {
-                _ if !self.by_value => Datum::from(place),
-                1 => Datum::from(place.cast::<c_char>().read() as usize),
-                2 => Datum::from(place.cast::<i16>().read()),
-                4 => Datum::from(place.cast::<i32>().read()),
-                _ => Datum::from(place.cast::<i64>().read()),
+                _ if !self.by_value => Datum::of(place),
+                1 => Datum::of(place.cast::<c_char>().read() as usize),
+                2 => Datum::of(place.cast::<i16>().read()),
+                4 => Datum::of(place.cast::<i32>().read()),
+                _ => Datum::of(place.cast::<i64>().read()),
             };
             (value, size)
         }
     }
 
     /// A copy in the current memory context, detoasted.
-    pub fn copy(self, value: Datum) -> Datum {
-        if self.by_value {
-            return value;
-        }
-        // SAFETY: value is a non-null datum of this type.
+    pub fn copy(self, value: Datum) -> Made {
+        // SAFETY: value is a datum of this type.
         unsafe {
-            if self.length == -1 {
-                return Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()));
+            if self.by_value {
+                return Datum::of(value.raw());
             }
-            let bytes: *const u8 = value.cast_mut_ptr();
+            if self.length == -1 {
+                return Datum::of(pg_sys::pg_detoast_datum_copy(value.pointer()));
+            }
+            let bytes: *const u8 = value.pointer();
             let size = match self.length {
                 -2 => CStr::from_ptr(bytes.cast()).to_bytes_with_nul().len(),
                 length => length as usize,
             };
             let copy = pg_sys::palloc(size).cast::<u8>();
             std::ptr::copy_nonoverlapping(bytes, copy, size);
-            Datum::from(copy)
+            Datum::of(copy)
         }
     }
 
@@ -95,18 +159,19 @@ impl Layout {
         unsafe {
             match self.length {
                 -1 => {
-                    let raw: *mut pg_sys::varlena = value.cast_mut_ptr();
-                    let plain = pg_sys::pg_detoast_datum_packed(raw);
+                    let stored: *mut pg_sys::varlena = value.pointer();
+                    let toasted = pgrx::varatt_is_4b_c(stored) || pgrx::varatt_is_1b_e(stored);
+                    let plain = if toasted { pg_sys::pg_detoast_datum_packed(stored) } else { stored };
                     let length = pgrx::varsize_any_exhdr(plain);
                     let data = pgrx::vardata_any(plain).cast::<u8>();
                     let result = read(std::slice::from_raw_parts(data, length));
-                    if plain != raw {
+                    if toasted {
                         pg_sys::pfree(plain.cast());
                     }
                     result
                 }
-                -2 => read(CStr::from_ptr(value.cast_mut_ptr()).to_bytes()),
-                length => read(std::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), length as usize)),
+                -2 => read(CStr::from_ptr(value.pointer()).to_bytes()),
+                length => read(std::slice::from_raw_parts(value.pointer::<u8>(), length as usize)),
             }
         }
     }
@@ -129,15 +194,15 @@ impl Image {
         unsafe {
             let (pointer, size, temporary) = match layout.length {
                 -1 => {
-                    let raw: *mut pg_sys::varlena = value.cast_mut_ptr();
+                    let raw: *mut pg_sys::varlena = value.pointer();
                     let plain = pg_sys::pg_detoast_datum(raw);
                     (plain.cast::<u8>(), pgrx::varsize_any(plain), plain != raw)
                 }
                 -2 => {
-                    let text: *mut u8 = value.cast_mut_ptr();
+                    let text: *mut u8 = value.pointer();
                     (text, CStr::from_ptr(text.cast()).to_bytes_with_nul().len(), false)
                 }
-                length => (value.cast_mut_ptr::<u8>(), length as usize, false),
+                length => (value.pointer::<u8>(), length as usize, false),
             };
             let mut block = vec![0u64; size.div_ceil(8)].into_boxed_slice();
             std::ptr::copy_nonoverlapping(pointer, block.as_mut_ptr().cast(), size);
@@ -148,11 +213,13 @@ impl Image {
         }
     }
 
-    /// A datum that is valid as long as the image lives and is not changed.
-    pub fn datum(&self) -> Datum {
-        match self {
-            Image::Word(word) => Datum::from(*word),
-            Image::Block(block) => Datum::from(block.as_ptr()),
+    pub fn datum(&self) -> Datum<'_> {
+        // SAFETY: the block is borrowed as long as the datum.
+        unsafe {
+            match self {
+                Image::Word(word) => Datum::of(*word),
+                Image::Block(block) => Datum::of(block.as_ptr()),
+            }
         }
     }
 
@@ -172,7 +239,7 @@ pub fn to_text(oid: Oid, value: Datum) -> ServerText {
     // SAFETY: value is a non-null datum of type oid; the output is a fresh C string.
     unsafe {
         pg_sys::getTypeOutputInfo(oid, &mut function, &mut varlena);
-        let text = pg_sys::OidOutputFunctionCall(function, value);
+        let text = pg_sys::OidOutputFunctionCall(function, value.raw());
         let owned = ServerText::copy(CStr::from_ptr(text).to_bytes());
         pg_sys::pfree(text.cast());
         owned
@@ -180,19 +247,21 @@ pub fn to_text(oid: Oid, value: Datum) -> ServerText {
 }
 
 /// The value read by its type's input function, in the current memory context; raises its error.
-pub fn from_text(oid: Oid, modifier: i32, text: &ServerText) -> Datum {
+pub fn from_text(oid: Oid, modifier: i32, text: &ServerText) -> Made {
     let mut function = Oid::INVALID;
     let mut parameter = Oid::INVALID;
     // SAFETY: the input function accepts any C string and raises an error for a wrong one.
     unsafe {
         pg_sys::getTypeInputInfo(oid, &mut function, &mut parameter);
-        pg_sys::OidInputFunctionCall(function, text.as_c_str().as_ptr().cast_mut(), parameter, modifier)
+        Datum::of(pg_sys::OidInputFunctionCall(function, text.as_c_str().as_ptr().cast_mut(), parameter, modifier))
     }
 }
 
 /// As `from_text`, but None when the text is not a value of the type.
-pub fn from_text_softly(oid: Oid, modifier: i32, text: &ServerText) -> Option<Datum> {
-    super::version::read_softly(oid, modifier, text.as_c_str())
+pub fn from_text_softly(oid: Oid, modifier: i32, text: &ServerText) -> Option<Made> {
+    let value = super::version::read_softly(oid, modifier, text.as_c_str())?;
+    // SAFETY: the input function has made it in the current memory context.
+    Some(unsafe { Datum::of(value) })
 }
 
 /// The day of a date, timestamp or timestamptz in a time zone; None for infinity.
@@ -212,7 +281,12 @@ pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
             let zone = ServerText::of(zone).datum();
             // SAFETY: timezone(text, timestamptz) on non-null values of these types.
             let local = unsafe {
-                pg_sys::OidFunctionCall2Coll(pg_sys::F_TIMEZONE_TEXT_TIMESTAMPTZ.into(), Oid::INVALID, zone, time)
+                pg_sys::OidFunctionCall2Coll(
+                    pg_sys::F_TIMEZONE_TEXT_TIMESTAMPTZ.into(),
+                    Oid::INVALID,
+                    zone.raw(),
+                    time.raw(),
+                )
             };
             of_local_time(local.value() as i64)
         }
@@ -222,18 +296,16 @@ pub fn local_day(time: Datum, type_oid: Oid, zone: &str) -> Option<Day> {
 /// numeric arithmetic by PostgreSQL's own functions, results in the current memory context.
 pub mod numeric {
     use super::super::unguarded;
-    use super::{Datum, Layout, pg_sys};
+    use super::{Datum, Layout, Made, pg_sys};
 
-    fn add(left: Datum, right: Datum) -> Datum {
+    fn add(left: Datum, right: Datum) -> Made {
         // SAFETY: both are non-null, detoasted numeric datums; a null flag makes it raise errors.
-        Datum::from(unsafe {
-            pg_sys::numeric_add_opt_error(left.cast_mut_ptr(), right.cast_mut_ptr(), std::ptr::null_mut())
-        })
+        unsafe { Datum::of(pg_sys::numeric_add_opt_error(left.pointer(), right.pointer(), std::ptr::null_mut())) }
     }
 
     /// The sum of values as they come, each earlier one freed.
     #[derive(Default)]
-    pub struct Sum(Option<Datum>);
+    pub struct Sum(Option<Made>);
 
     impl Sum {
         pub fn add(&mut self, value: Datum) {
@@ -242,27 +314,25 @@ pub mod numeric {
                 Some(before) => {
                     let sum = add(before, value);
                     // SAFETY: allocated by us in this memory context, and replaced here.
-                    unsafe { unguarded::free(before.cast_mut_ptr::<u8>()) };
+                    unsafe { unguarded::free(before.pointer::<u8>()) };
                     sum
                 }
             });
         }
 
         /// None when nothing has been added.
-        pub fn finish(self) -> Option<Datum> {
+        pub fn finish(self) -> Option<Made> {
             self.0
         }
     }
 
-    pub fn divide(left: Datum, right: Datum) -> Datum {
+    pub fn divide(left: Datum, right: Datum) -> Made {
         // SAFETY: as above.
-        Datum::from(unsafe {
-            pg_sys::numeric_div_opt_error(left.cast_mut_ptr(), right.cast_mut_ptr(), std::ptr::null_mut())
-        })
+        unsafe { Datum::of(pg_sys::numeric_div_opt_error(left.pointer(), right.pointer(), std::ptr::null_mut())) }
     }
 
-    pub fn from_i64(value: i64) -> Datum {
+    pub fn from_i64(value: i64) -> Made {
         // SAFETY: allocates in the current memory context.
-        Datum::from(unsafe { pg_sys::int64_to_numeric(value) })
+        unsafe { Datum::of(pg_sys::int64_to_numeric(value)) }
     }
 }

@@ -26,7 +26,7 @@ pub unsafe fn finish_bulk_insert(relation: pg_sys::Relation) {
     // SAFETY: by contract; the callback is optional.
     unsafe {
         if let Some(finish) = (*(*relation).rd_tableam).finish_bulk_insert {
-            finish(relation, 0);
+            pg_sys::ffi::pg_guard_ffi_boundary(|| finish(relation, 0));
         }
     }
 }

@@ -4,12 +4,12 @@ use crate::catalog::runs::Cause;
 use crate::guc;
 use crate::pg::identity::{as_extension, now};
 use crate::pg::spi::Statement;
-use crate::pg::value::local_day;
+use crate::pg::value::{Datum, local_day};
 use crate::pg::zone::NamedZone;
 use crate::rules::calendar::Day;
 use crate::rules::schedule::{self, Schedule};
 use crate::rules::version;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 
 /// A table that has something to do.
 #[derive(Clone, Debug)]

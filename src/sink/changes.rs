@@ -9,9 +9,9 @@ use crate::pg::constraints::{Write, fire_now};
 use crate::pg::lock;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{Table, ident};
-use crate::pg::value::Layout;
+use crate::pg::value::{Datum, Layout};
 use crate::rules::calendar::Day;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::convert::Infallible;
 
 /// What was done to the rows of a day and key; nothing by default.
@@ -41,7 +41,7 @@ pub struct RowWriter {
 /// A row's day and key, and how often it is stored: once but for tables that have lost their key index.
 pub struct RowKey<'a> {
     pub day: Day,
-    pub keys: &'a [Datum],
+    pub keys: &'a [Datum<'a>],
     pub copies: i64,
 }
 
@@ -158,12 +158,12 @@ impl RowWriter {
         })
     }
 
-    fn row<'r>(key: &'r RowKey, values: &'r [Option<Datum>]) -> impl Iterator<Item = Option<Datum>> + 'r {
+    fn row<'r>(key: &'r RowKey, values: &'r [Option<Datum<'r>>]) -> impl Iterator<Item = Option<Datum<'r>>> + 'r {
         let day = std::iter::once(Some(Datum::from(key.day.number())));
         day.chain(key.keys.iter().copied().map(Some)).chain(values.iter().copied())
     }
 
-    fn params(&self, key: &RowKey, values: &[Option<Datum>]) -> Vec<Param> {
+    fn params<'r>(&self, key: &'r RowKey, values: &'r [Option<Datum<'r>>]) -> Vec<Param<'r>> {
         Self::row(key, values).zip(&self.types).map(|(value, oid)| Param { oid: *oid, value }).collect()
     }
 
@@ -230,7 +230,7 @@ fn close(left: f64, right: f64, tolerance: f64) -> bool {
         || (left - right).abs() <= tolerance * left.abs().max(right.abs())
 }
 
-fn arrays_close<T: Copy + Into<f64>>(left: Datum, right: Datum, tolerance: f64) -> bool {
+fn arrays_close<T: array::Number + Into<f64>>(left: Datum, right: Datum, tolerance: f64) -> bool {
     let read = |array| {
         let mut elements: Vec<Option<T>> = Vec::new();
         array::read_fixed(array, usize::MAX, &mut elements).map(|()| elements)

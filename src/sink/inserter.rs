@@ -7,7 +7,8 @@ use crate::pg::lock;
 use crate::pg::memory::Arena;
 use crate::pg::spi::{Param, Prepared};
 use crate::pg::table::{Table, ident};
-use pgrx::pg_sys::{Datum, Oid};
+use crate::pg::value::Made;
+use pgrx::pg_sys::Oid;
 
 /// Takes rows, values in the order of the columns that it was made for.
 pub struct Inserter {
@@ -16,7 +17,7 @@ pub struct Inserter {
 }
 
 /// The values of a row.
-pub type RowValues = Vec<Option<Datum>>;
+pub type RowValues = Vec<Option<Made>>;
 
 enum Way {
     Bulk { writer: BulkWriter, places: Vec<usize> },
@@ -69,12 +70,11 @@ impl Inserter {
         row.clear();
         match &mut self.way {
             Way::Bulk { writer, places } => {
-                writer.push(|values, nulls| {
+                writer.push(|fields| {
                     fill(row)?;
                     for (value, place) in row.iter().zip(places) {
                         if let Some(value) = value {
-                            values[*place] = *value;
-                            nulls[*place] = false;
+                            fields.set(*place, *value);
                         }
                     }
                     Ok(())

@@ -12,10 +12,11 @@ use crate::catalog::notes;
 use crate::error::Error;
 use crate::pg::bulk::prepare_to_write;
 use crate::pg::table::{Column, Table};
+use crate::pg::value::Datum;
 use crate::rules::calendar::Day;
 use inserter::{Inserter, RowValues};
 use partitions::Partitions;
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Oid;
 use std::collections::{HashMap, HashSet};
 
 /// Takes the rows of new snapshots, day after day.
