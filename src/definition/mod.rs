@@ -5,6 +5,7 @@ mod aggregate;
 pub mod alter;
 mod blueprint;
 pub mod describe;
+mod footprint;
 mod objects;
 pub mod validate;
 
@@ -78,6 +79,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
             let from = definition.start.unwrap_or(Day::FIRST);
             crate::catalog::ledger::adopt(made.target, &blueprint.sql(), from, definition.today());
         }
+        footprint::announce(&blueprint, made.target);
         Ok(made.target)
     })
 }

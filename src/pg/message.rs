@@ -18,6 +18,11 @@ pub fn tell(text: &str) {
     emit(PgLogLevel::NOTICE, text, "");
 }
 
+/// Tells whoever has called, with what can be done.
+pub fn tell_with_hint(text: &str, hint: &str) {
+    emit(PgLogLevel::NOTICE, text, hint);
+}
+
 /// Tells whoever has called what may be wrong.
 pub fn warn(text: &str) {
     emit(PgLogLevel::WARNING, text, "");

@@ -22,6 +22,7 @@
 pub mod calendar;
 pub mod cohorts;
 pub mod events;
+pub mod footprint;
 pub mod growth;
 pub mod keys_by_day;
 pub mod metrics;

@@ -14,6 +14,7 @@ mod dumps;
 mod encodings;
 mod existing;
 mod floods;
+mod growing;
 mod hostile;
 mod installs;
 mod keys;
