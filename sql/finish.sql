@@ -5,7 +5,7 @@ COMMENT ON SCHEMA cumulate IS 'pg_cumulate: cumulative tables, advanced day by d
 COMMENT ON FUNCTION cumulate.create_table IS
     'Makes a cumulative table over a source, or takes over one of that name that fits, and returns it';
 COMMENT ON FUNCTION cumulate.alter_table IS
-    'Changes how late changes are found, the lookback of scans, or the retention; NULL leaves a setting as it is';
+    'Changes how late changes are found, the lookback of scans, the retention, or the filter; NULL leaves a setting as it is';
 COMMENT ON FUNCTION cumulate.definition IS 'Returns the create_table call that makes such a table, with the names that source and columns have today';
 COMMENT ON FUNCTION cumulate.drop_table IS
     'Drops a cumulative table with its daily table and triggers; with keep_data the tables stay, as ordinary tables';

@@ -80,21 +80,21 @@ BEGIN
             from_day date DEFAULT '2024-01-01', to_day date DEFAULT '2024-12-31', seed bigint DEFAULT NULL,
             profile text DEFAULT 'uniform') RETURNS bigint LANGUAGE sql
         BEGIN ATOMIC
-            SELECT cumulate.generate_events('%1$I.events'::regclass, events, products, from_day, to_day, seed, profile);
+            SELECT cumulate.generate_events(%2$L::regclass, events, products, from_day, to_day, seed, profile);
         END;
         COMMENT ON FUNCTION %1$I.generate_events IS
             'Writes mock events, and returns how many; the same seed gives the same events';
 
         CREATE FUNCTION %1$I.populate_day(day date) RETURNS bigint LANGUAGE sql
         BEGIN ATOMIC
-            SELECT cumulate.populate_day('%1$I.daily_cumulate'::regclass, day);
+            SELECT cumulate.populate_day(%3$L::regclass, day);
         END;
         COMMENT ON FUNCTION %1$I.populate_day IS
             'Reads a day of events into the daily table, and returns the number of the day''s rows';
 
         CREATE FUNCTION %1$I.cumulate_day(day date) RETURNS bigint LANGUAGE sql
         BEGIN ATOMIC
-            SELECT cumulate.cumulate_day('%1$I.daily_cumulate'::regclass, day);
+            SELECT cumulate.cumulate_day(%3$L::regclass, day);
         END;
         COMMENT ON FUNCTION %1$I.cumulate_day IS
             'Closes a day, and returns the number of rows in its snapshot';
@@ -108,10 +108,11 @@ BEGIN
             'Puts the newest value in front of a 7-day history and drops the oldest';
 
         CREATE PROCEDURE %1$I.backfill(from_day date DEFAULT NULL, to_day date DEFAULT NULL) LANGUAGE plpgsql
-        AS $body$ BEGIN CALL cumulate.backfill('%1$I.daily_cumulate', from_day, to_day); END $body$;
+        AS %4$L;
         COMMENT ON PROCEDURE %1$I.backfill IS
             'Closes the days of a range that are not closed, by default all days up to yesterday, and commits after each batch'
-        $sql$, schema_name);
+        $sql$, schema_name, format('%I.events', schema_name), format('%I.daily_cumulate', schema_name),
+        format(' BEGIN CALL cumulate.backfill(%L, from_day, to_day); END ', format('%I.daily_cumulate', schema_name)));
 
     FOREACH wrapper IN ARRAY ARRAY[
         'FUNCTION %I.generate_events', 'FUNCTION %I.populate_day', 'FUNCTION %I.cumulate_day',

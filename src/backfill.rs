@@ -8,7 +8,7 @@ use crate::error::{Error, Failure};
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
-use crate::pg::table;
+use crate::pg::table::{self, literal};
 use crate::repair::Changes;
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
@@ -25,10 +25,10 @@ const SECONDS_OF_A_SPEED: f64 = 1.0;
 
 /// Checks what is asked for and starts a run; None when there is no day to close.
 pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) -> Result<Option<i64>, Error> {
-    let target = definition.target.sql();
+    let target = literal(&definition.target.sql());
     if identity::in_transaction_block() {
         let instead = format!(
-            "SELECT cumulate.cumulate_range('{target}', DATE '{}', DATE '{}');",
+            "SELECT cumulate.cumulate_range({target}, DATE '{}', DATE '{}');",
             from.or(definition.start).unwrap_or(Day::stored(9101)),
             to.unwrap_or_else(|| definition.today().minus(1))
         );

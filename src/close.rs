@@ -285,13 +285,9 @@ fn aggregate_and_repair(
     repair::repair(definition, changes)
 }
 
-/// READ COMMITTED only: an older snapshot would not see the writers that were waited for. Not on a standby.
+/// READ COMMITTED only: an older snapshot would not see the writers that were waited for.
 pub fn check_transaction() -> Result<(), Error> {
-    match () {
-        () if identity::in_recovery() => Err(Error::InRecovery),
-        () if !identity::reads_committed() => Err(Error::IsolationLevel),
-        () => Ok(()),
-    }
+    if identity::reads_committed() { Ok(()) } else { Err(Error::IsolationLevel) }
 }
 
 /// Takes the lock of the definition and reads it again, for it may have changed meanwhile; its start date.

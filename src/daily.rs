@@ -5,6 +5,7 @@ use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger::{self, Counts};
 use crate::catalog::notes;
 use crate::close::Over;
+use crate::definition::long_key::KeyLimit;
 use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::key_change::SameKey;
@@ -151,21 +152,23 @@ fn fill(definition: &Definition, from: Day, to: Day, tally: &mut Tally) -> Resul
 }
 
 /// Writes new daily rows.
-struct Filler {
+struct Filler<'a> {
     layouts: Vec<Layout>,
+    limit: KeyLimit<'a>,
     inserter: Inserter,
 }
 
-impl Filler {
-    fn open(definition: &Definition) -> Self {
+impl<'a> Filler<'a> {
+    fn open(definition: &'a Definition) -> Self {
         let mut names = definition.keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
         names.extend(definition.daily_columns());
         let layouts = column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect();
         names.push(SNAPSHOT_DATE.to_owned());
-        Filler { layouts, inserter: Inserter::open(&definition.daily, &names) }
+        Filler { layouts, limit: KeyLimit::of(definition), inserter: Inserter::open(&definition.daily, &names) }
     }
 
     fn write(&mut self, row: &Row) -> Result<(), Error> {
+        self.limit.check(row_day(row), |index| row.some(FIRST_KEY + index))?;
         let layouts = self.layouts.iter().enumerate();
         self.inserter.write(|values| {
             values.extend(layouts.map(|(index, layout)| row.datum(FIRST_KEY + index).map(|value| layout.copy(value))));
@@ -217,18 +220,19 @@ fn compare(
             tally.add(day, source_rows(definition, &row), keyed);
         }
         if keyed {
-            pair.take(&row, day, fresh, changes);
+            pair.take(&row, day, fresh, changes)?;
         }
         Ok(())
     })?;
-    pair.finish(changes);
+    pair.finish(changes)?;
     pair.writer.finish();
     Ok(())
 }
 
 /// The fresh and the stored row of one day and key, which come one behind the other.
-struct Pair {
+struct Pair<'a> {
     writer: RowWriter,
+    limit: KeyLimit<'a>,
     same_key: SameKey,
     layouts: Vec<Layout>,
     keys: usize,
@@ -240,12 +244,13 @@ struct Pair {
     arena: Arena,
 }
 
-impl Pair {
-    fn new(definition: &Definition) -> Self {
+impl<'a> Pair<'a> {
+    fn new(definition: &'a Definition) -> Self {
         let names: Vec<String> =
             definition.keys.iter().map(|key| key.name.clone()).chain(definition.daily_columns()).collect();
         Pair {
             writer: RowWriter::new(definition, &definition.daily, definition.daily_columns()),
+            limit: KeyLimit::of(definition),
             same_key: SameKey::of(&definition.keys),
             layouts: column_types(&definition.daily.columns(), &names).into_iter().map(Layout::of).collect(),
             keys: definition.keys.len(),
@@ -257,11 +262,11 @@ impl Pair {
         }
     }
 
-    fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) {
+    fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) -> Result<(), Error> {
         let key = |index: usize| row.some(FIRST_KEY + index);
         let same = self.current.as_ref().is_some_and(|(at, known)| *at == day && self.same_key.is(known, key));
         if !same {
-            self.finish(changes);
+            self.finish(changes)?;
             let keys = (0..self.keys).map(|index| Image::of(self.layouts[index], key(index))).collect();
             self.current = Some((day, keys));
         }
@@ -273,12 +278,16 @@ impl Pair {
             self.stored = values;
             self.copies += 1;
         }
+        Ok(())
     }
 
-    fn finish(&mut self, changes: &mut Changes) {
-        let Some((day, keys)) = self.current.take() else { return };
+    fn finish(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        let Some((day, keys)) = self.current.take() else { return Ok(()) };
         let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
         let (fresh, stored) = (self.fresh.as_deref().map(datums), self.stored.as_deref().map(datums));
+        if stored.is_none() {
+            self.limit.check(day, |index| key_datums[index])?;
+        }
         let copies = std::mem::take(&mut self.copies);
         let change = self.arena.enter(|| {
             let key = RowKey { day, keys: &key_datums, copies };
@@ -290,6 +299,7 @@ impl Pair {
         }
         self.fresh = None;
         self.stored = None;
+        Ok(())
     }
 }
 

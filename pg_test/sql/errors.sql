@@ -109,6 +109,7 @@ SELECT trial.attempt('Unclosed', 'SELECT cumulate.freeze(''trial.of_event'', ''2
 SELECT trial.attempt('StillThere', format('SELECT cumulate.forget(%s)', id)) FROM cumulate.definition WHERE target = 'trial.of_event'::regclass;
 SELECT cumulate.create_table('trial.frozen', 'trial.event', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
 SELECT cumulate.cumulate_range('trial.frozen', '2024-12-01', '2024-12-10') AS rows, cumulate.freeze('trial.frozen', '2024-12-10') AS frozen;
+SELECT trial.attempt('FrozenFilter', 'SELECT cumulate.alter_table(''trial.frozen'', filter => ''item > 1'')');
 SELECT trial.attempt('FrozenDay', 'SELECT cumulate.restate(''trial.frozen'', ''2024-12-09'', ''2024-12-11'')');
 -- Metrics that come later
 SELECT trial.attempt('MetricsForm', 'SELECT cumulate_internal.add_metric_begin(''trial.of_event'', ''m'', ''["count(*)"]'')');
@@ -192,6 +193,7 @@ SELECT trial.attempt('NotAnEventTable', 'SELECT cumulate.generate_events(''trial
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT trial.attempt('IsolationLevel', 'SELECT sales.cumulate_day(''2024-12-14'')');
 COMMIT;
+SELECT trial.attempt('ReadOnly', 'DO $do$ BEGIN SET LOCAL transaction_read_only = on; PERFORM sales.cumulate_day(''2024-12-14''); END $do$');
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,16 +1,15 @@
 //! The steps of procedure cumulate.backfill, which commits between them.
 
-use super::{failure, given, optional_day};
+use super::{change, failure, given, optional_day};
 use crate::backfill;
 use crate::catalog::Definition;
-use crate::pg::border::cross;
 use crate::pg::function::{RawDate, Regclass, Text};
 use crate::retention;
 use pgrx::prelude::*;
 
 #[pg_extern(sql = false)]
 fn backfill_begin(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> Option<i64> {
-    cross(|| {
+    change(|| {
         let mut definition = Definition::owned(given("target", target)?.0)?;
         let (from, to) = (optional_day("from_day", from_day)?, optional_day("to_day", to_day)?);
         backfill::begin(&mut definition, from, to)
@@ -19,12 +18,12 @@ fn backfill_begin(target: Option<Regclass>, from_day: Option<RawDate>, to_day: O
 
 #[pg_extern(sql = false)]
 fn backfill_step(run_id: Option<i64>) -> bool {
-    cross(|| backfill::step(given("run_id", run_id)?, i32::MAX))
+    change(|| backfill::step(given("run_id", run_id)?, i32::MAX))
 }
 
 #[pg_extern(sql = false)]
 fn retention_step(target: Option<Regclass>) -> bool {
-    cross(|| Ok(retention::step(&mut Definition::owned(given("target", target)?.0)?)?.more))
+    change(|| Ok(retention::step(&mut Definition::owned(given("target", target)?.0)?)?.more))
 }
 
 #[pg_extern(sql = false)]
@@ -35,7 +34,7 @@ fn backfill_fail(
     detail: Option<Text>,
     hint: Option<Text>,
 ) {
-    cross(|| {
+    change(|| {
         let run = given("run_id", run_id)?;
         backfill::fail(run, failure(sqlstate, message, detail, hint))
     })

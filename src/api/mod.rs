@@ -12,8 +12,19 @@ pub(crate) mod scheduler;
 mod tables;
 
 use crate::error::{Error, Failure};
+use crate::pg::border::cross;
 use crate::pg::function::{RawDate, Text, text};
+use crate::pg::identity;
 use crate::rules::calendar::Day;
+
+/// Does the work of a function that writes.
+fn change<T>(work: impl FnOnce() -> Result<T, Error>) -> T {
+    cross(|| match () {
+        () if identity::in_recovery() => Err(Error::InRecovery),
+        () if identity::in_read_only() => Err(Error::ReadOnly),
+        () => work(),
+    })
+}
 
 /// The value of an argument that must not be NULL.
 fn given<T>(argument: &'static str, value: Option<T>) -> Result<T, Error> {

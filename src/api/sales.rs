@@ -1,8 +1,7 @@
 //! Mock events for the sales pipeline and tables like its own.
 
-use super::given;
+use super::{change, given};
 use crate::events::{self, Order};
-use crate::pg::border::cross;
 use crate::pg::function::{RawDate, Regclass, Text, text};
 use pgrx::prelude::*;
 
@@ -17,7 +16,7 @@ fn generate_events(
     seed: default!(Option<i64>, "NULL"),
     profile: default!(Option<Text>, "'uniform'"),
 ) -> i64 {
-    cross(|| {
+    change(|| {
         events::write(Order {
             table: given("target", target)?.0,
             events: given("events", events)?,

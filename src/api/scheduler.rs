@@ -1,6 +1,6 @@
 //! Schedules, and what is done with the scheduler by hand.
 
-use super::given;
+use super::{change, given};
 use crate::catalog::{Definition, registry, schedules};
 use crate::definition::validate;
 use crate::error::Error;
@@ -19,7 +19,7 @@ fn schedule(
     schedule: default!(Option<Text>, "'@daily'"),
     time_zone: default!(Option<Text>, "NULL"),
 ) {
-    cross(|| {
+    change(|| {
         let definition = owned(target)?;
         let schedule = given("schedule", text(schedule))?;
         validate::schedule(&schedule)?;
@@ -33,7 +33,7 @@ fn schedule(
 
 #[pg_extern]
 fn unschedule(target: Option<Regclass>) {
-    cross(|| {
+    change(|| {
         schedules::set(owned(target)?.target.oid, None, None);
         Ok(())
     })
@@ -41,11 +41,8 @@ fn unschedule(target: Option<Regclass>) {
 
 #[pg_extern]
 fn run_now(target: Option<Regclass>) {
-    cross(|| {
+    change(|| {
         let no_scheduler = |reason, remedy| Err(Error::NoScheduler { reason, remedy });
-        if identity::in_recovery() {
-            return Err(Error::InRecovery);
-        }
         let definition = owned(target)?;
         if let Some(reason) = schedules::paused(definition.target.oid) {
             return Err(Error::Paused { table: definition.target.sql(), reason });
@@ -73,7 +70,7 @@ fn run_now(target: Option<Regclass>) {
 
 #[pg_extern]
 fn pause(target: Option<Regclass>, reason: default!(Option<Text>, "NULL")) {
-    cross(|| {
+    change(|| {
         let definition = owned(target)?;
         schedules::pause(definition.target.oid, text(reason).as_deref());
         scheduler::paused(&definition.target.sql());
@@ -83,7 +80,7 @@ fn pause(target: Option<Regclass>, reason: default!(Option<Text>, "NULL")) {
 
 #[pg_extern]
 fn resume(target: Option<Regclass>) {
-    cross(|| {
+    change(|| {
         schedules::resume(owned(target)?.target.oid);
         scheduler::wake_at_commit();
         Ok(())

@@ -1,12 +1,11 @@
 //! Cumulative tables: made, advanced, verified, dropped.
 
-use super::{day, given, optional_day};
+use super::{change, day, given, optional_day};
 use crate::catalog::{Definition, registry};
 use crate::close::{self, Again};
 use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
 use crate::pg::border::cross;
-use crate::pg::expression::within_key_limit;
 use crate::pg::function::{Integers, IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
 use crate::pg::identity::{as_owner, with_search_path};
 use crate::pg::table::Table;
@@ -36,7 +35,7 @@ fn create_table(
     daily: default!(Option<Text>, "NULL"),
     if_not_exists: default!(Option<bool>, "false"),
 ) -> Regclass {
-    cross(|| {
+    change(|| {
         let request = Request {
             name: given("name", text(name))?,
             source: given("source", source)?.0,
@@ -63,7 +62,7 @@ fn create_table(
 
 #[pg_extern]
 fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false")) {
-    cross(|| {
+    change(|| {
         let keep_data = given("keep_data", keep_data)?;
         definition::drop(given("target", target)?.0, keep_data)
     })
@@ -71,7 +70,7 @@ fn drop_table(target: Option<Regclass>, keep_data: default!(Option<bool>, "false
 
 #[pg_extern]
 fn forget(definition: Option<i64>) {
-    cross(|| definition::forget(given("definition", definition)?))
+    change(|| definition::forget(given("definition", definition)?))
 }
 
 #[pg_extern]
@@ -80,10 +79,12 @@ fn alter_table(
     late: default!(Option<Text>, "NULL"),
     lookback: default!(Option<i32>, "NULL"),
     retention: default!(Option<IntervalText>, "NULL"),
+    filter: default!(Option<Text>, "NULL"),
 ) {
-    cross(|| {
+    change(|| {
         let retention = retention.map(|interval| interval.0);
-        alter::alter(&mut owned(target)?, alter::Changes { late: text(late), lookback, retention })
+        let changes = alter::Changes { late: text(late), lookback, retention, filter: text(filter) };
+        alter::alter(&mut owned(target)?, changes)
     })
 }
 
@@ -105,41 +106,34 @@ fn definition(target: Option<Regclass>) -> Text {
 
 #[pg_extern]
 fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> i64 {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
         let day = super::day("day", day)?;
-        let table = definition.target.label();
-        within_key_limit(&table, || close::populate(&mut definition, day))
+        close::populate(&mut definition, day)
     })
 }
 
 #[pg_extern]
 fn cumulate_day(target: Option<Regclass>, day: Option<RawDate>) -> i64 {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
         let day = super::day("day", day)?;
-        let table = definition.target.label();
-        within_key_limit(&table, || close::close(&mut definition, day, day, Again::Named))
+        close::close(&mut definition, day, day, Again::Named)
     })
 }
 
 #[pg_extern]
 fn cumulate_range(target: Option<Regclass>, from_day: Option<RawDate>, to_day: Option<RawDate>) -> i64 {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
         let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-        let table = definition.target.label();
-        within_key_limit(&table, || close::close(&mut definition, from, to, Again::Unclosed))
+        close::close(&mut definition, from, to, Again::Unclosed)
     })
 }
 
 #[pg_extern]
 fn refresh(target: Option<Regclass>) -> i64 {
-    cross(|| {
-        let mut definition = owned(target)?;
-        let table = definition.target.label();
-        within_key_limit(&table, || close::refresh(&mut definition))
-    })
+    change(|| close::refresh(&mut owned(target)?))
 }
 
 #[pg_extern]
@@ -149,20 +143,19 @@ fn restate(
     to_day: Option<RawDate>,
     keys: default!(Option<RawJsonb>, "NULL"),
 ) -> i64 {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
         let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
-        let table = definition.target.label();
-        within_key_limit(&table, || match &keys {
+        match &keys {
             Some(keys) => close::restate_keys(&mut definition, from, to, keys.0.datum()),
             None => close::restate(&mut definition, from, to),
-        })
+        }
     })
 }
 
 #[pg_extern]
 fn freeze(target: Option<Regclass>, through: Option<RawDate>) {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
         close::freeze(&mut definition, day("through", through)?)
     })
@@ -170,15 +163,14 @@ fn freeze(target: Option<Regclass>, through: Option<RawDate>) {
 
 #[pg_extern]
 fn apply_retention(target: Option<Regclass>) -> i64 {
-    cross(|| retention::apply(&mut owned(target)?))
+    change(|| retention::apply(&mut owned(target)?))
 }
 
 #[pg_extern]
 fn apply_late(target: Option<Regclass>) -> i64 {
-    cross(|| {
+    change(|| {
         let mut definition = owned(target)?;
-        let table = definition.target.label();
-        within_key_limit(&table, || close::apply_late(&mut definition))
+        close::apply_late(&mut definition)
     })
 }
 

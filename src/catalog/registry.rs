@@ -114,6 +114,13 @@ pub fn change(target: Oid, settings: &Settings) {
     });
 }
 
+/// Changes the filter, as it was typed.
+pub fn change_filter(target: Oid, filter: Option<&str>) {
+    as_extension(|| {
+        Statement::new("UPDATE cumulate.definition SET filter = $2 WHERE target = $1").bind(target).bind(filter).run()
+    });
+}
+
 /// Freezes days: what is closed stays as it is from now on.
 pub fn freeze(target: Oid, through: Day) {
     as_extension(|| {

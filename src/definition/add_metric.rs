@@ -2,12 +2,10 @@
 //! which is all that readers could have to wait for; in the second, beside all readers, aggregate function and definition
 //! change, and daily rows and snapshots are filled. Until that has ended well the metric is none.
 
-use super::aggregate::{Aggregate, KeyColumn, MetricColumn};
 use super::blueprint::{NewColumn, PlannedMetric, metrics_error};
-use super::describe::{self, SourceNames};
-use super::{objects, validate};
+use super::describe::SourceNames;
+use super::{objects, remake, validate};
 use crate::catalog::definition::daily_column;
-use crate::catalog::parts::ARGUMENTS;
 use crate::catalog::registry::{self, Adding};
 use crate::catalog::runs::{self, Cause};
 use crate::catalog::{Definition, ledger};
@@ -15,7 +13,6 @@ use crate::close;
 use crate::error::{Error, Failure};
 use crate::guc;
 use crate::metric_history;
-use crate::pg::expression;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
 use crate::pg::message::notice;
@@ -69,7 +66,9 @@ pub fn fill(id: i64) -> Result<i64, Error> {
         let form = first_of(&adding.metrics)?;
         let mut forms = definition.forms.clone();
         forms.push(form.clone());
-        replace_aggregate(&definition, plan(&definition, form, &search_path)?, &search_path);
+        let metric = plan(&definition, form, &search_path)?;
+        let filter = remake::filter(&definition);
+        remake::aggregate(&definition, filter, remake::metric(&definition, metric, &search_path));
         registry::change_metrics(run.target, &metrics::write(&forms));
         registry::note_adding(run.target, None);
         let rows = metric_history::fill_newest(&Definition::find(run.target)?)?;
@@ -225,63 +224,6 @@ fn first_of(written: &str) -> Result<MetricForm, Error> {
 fn history(definition: &Definition) -> (Day, Day) {
     let newest = ledger::newest_snapshot(definition.target.oid).unwrap_or_else(|| definition.today());
     (definition.start.unwrap_or(newest).min(newest), newest)
-}
-
-/// Makes the aggregate function anew, with the expressions that it has and one more.
-fn replace_aggregate(definition: &Definition, metric: PlannedMetric, search_path: &str) {
-    let (Some(source), Ok(old)) = (Table::find(definition.source), &definition.aggregate) else { return };
-    let body = definition.body();
-    let names = SourceNames::of(definition, body.as_ref());
-    let columns = definition.target.columns();
-    let type_of = |name: &str| columns.iter().find(|column| column.name == name).map(|column| column.type_sql());
-    let keys = definition.keys.iter().zip(&names.keys).map(|(key, source_name)| KeyColumn {
-        source_name: source_name.clone(),
-        name: key.name.clone(),
-        type_sql: type_of(&key.name).unwrap_or_default(),
-    });
-    let known = describe::forms(definition, body.as_ref()).into_iter().map(|form| MetricColumn {
-        name: daily_column(&form),
-        type_sql: form.body.element.unwrap_or_default(),
-        expression: form.body.value,
-    });
-    let new = MetricColumn {
-        expression: expression::qualified(&metric.form.body.value, &source, search_path),
-        name: daily_column(&metric.form),
-        type_sql: metric.element,
-    };
-    let aggregate = Aggregate {
-        name: old.name.clone(),
-        target: definition.target.sql(),
-        source: &source,
-        time_column: &names.time,
-        time_type: names.time_type,
-        time_zone: &definition.time_zone,
-        filter: describe::filter(definition, body.as_ref(), names.time_type),
-        keys: keys.collect(),
-        metrics: known.chain(std::iter::once(new)).collect(),
-    };
-    let grantees = grantees(old.oid);
-    run(&format!("DROP FUNCTION {}{ARGUMENTS}", old.name));
-    // Every name outside of these two schemas is written with its own.
-    aggregate.make("pg_catalog, pg_temp");
-    if let Some(grantees) = grantees {
-        let function = format!("FUNCTION {}{ARGUMENTS}", old.name);
-        run(&format!("REVOKE ALL ON {function} FROM PUBLIC"));
-        grantees.iter().for_each(|role| run(&format!("GRANT EXECUTE ON {function} TO {role}")));
-    }
-}
-
-/// Who may call a function, as SQL writes roles; None when nobody has granted or revoked anything.
-fn grantees(function: Oid) -> Option<Vec<String>> {
-    let roles = Statement::new(
-        "SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'PUBLIC') FROM pg_catalog.pg_proc p
-         CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
-         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-         WHERE p.oid = $1 AND a.privilege_type = 'EXECUTE'",
-    )
-    .bind(function)
-    .map(|row| row.get(0).unwrap_or_default());
-    (!roles.is_empty()).then_some(roles)
 }
 
 fn run(sql: &str) {

@@ -1,16 +1,18 @@
 //! What of a definition may change later.
 
 use super::blueprint::TimeType;
-use super::validate;
+use super::{remake, validate};
 use crate::catalog::registry::{self, Settings};
 use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
-use crate::pg::identity::as_owner;
+use crate::pg::expression;
+use crate::pg::identity::{self, as_owner, with_search_path};
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
 use crate::retention;
 use crate::rules::calendar::Day;
+use crate::scheduler;
 
 /// What to change; None leaves it as it is.
 pub struct Changes {
@@ -18,9 +20,12 @@ pub struct Changes {
     pub lookback: Option<i32>,
     /// No time at all stands for all time.
     pub retention: Option<String>,
+    /// No text at all stands for no filter.
+    pub filter: Option<String>,
 }
 
 pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error> {
+    let search_path = identity::setting(c"search_path");
     // Who changes another setting at the same time is waited for, and its change is kept.
     as_owner(definition.target.owner, || definition.lock());
     *definition = Definition::find(definition.target.oid)?;
@@ -41,6 +46,9 @@ pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error>
         validate::lookback(lookback)?;
         validate::retention(retention.as_deref(), &definition.windows)?;
         validate::source(definition.source, definition.target.owner, late)?;
+        if let Some(filter) = changes.filter {
+            change_filter(definition, Some(filter).filter(|filter| !filter.is_empty()), &search_path)?;
+        }
         change_triggers(definition, late);
         registry::change(definition.target.oid, &Settings { late, lookback, retention: retention.clone() });
         if changes_retention {
@@ -49,6 +57,30 @@ pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error>
         }
         Ok(())
     })
+}
+
+/// The same rows would count in other ways before and after: all days are read again by the next run.
+fn change_filter(definition: &mut Definition, filter: Option<String>, search_path: &str) -> Result<(), Error> {
+    if filter == definition.filter {
+        return Ok(());
+    }
+    if let Some(through) = definition.frozen_through {
+        return Err(Error::FrozenFilter { table: definition.target.sql(), through });
+    }
+    let source = validate::source(definition.source, definition.target.owner, Late::None)?;
+    let qualified = match &filter {
+        Some(filter) => {
+            with_search_path(search_path, || validate::filter(&source, filter))?;
+            Some(expression::qualified(filter, &source, search_path))
+        }
+        None => None,
+    };
+    remake::aggregate(definition, qualified, None);
+    registry::change_filter(definition.target.oid, filter.as_deref());
+    notes::note_everything(definition.target.oid);
+    scheduler::wake_at_commit();
+    *definition = Definition::find(definition.target.oid)?;
+    Ok(())
 }
 
 fn is_no_time(interval: &str) -> bool {

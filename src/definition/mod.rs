@@ -6,7 +6,9 @@ pub mod alter;
 mod blueprint;
 pub mod describe;
 mod footprint;
+pub mod long_key;
 mod objects;
+mod remake;
 pub mod validate;
 
 use crate::catalog::{Definition, Late, registry, schedules};

@@ -217,7 +217,15 @@ pub enum Error {
     },
     KeyTooLong {
         table: String,
-        message: String,
+        day: Day,
+        column: String,
+        bytes: usize,
+        /// What leaves such rows out.
+        remedy: String,
+    },
+    FrozenFilter {
+        table: String,
+        through: Day,
     },
     Broken {
         table: String,
@@ -281,6 +289,7 @@ pub enum Error {
         remedy: &'static str,
     },
     InRecovery,
+    ReadOnly,
     Paused {
         table: String,
         reason: String,

@@ -1,7 +1,7 @@
 //! What each refusal says: SQLSTATE, message, DETAIL, HINT.
 
 use super::Error;
-use crate::pg::table::literal;
+use crate::pg::table::{ident, literal};
 use pgrx::PgSqlErrorCode as Code;
 
 /// An error's four parts.
@@ -258,13 +258,13 @@ impl Error {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of table {table}"),
                 format!("Its owner is \"{owner}\"."),
-                format!("SET ROLE \"{owner}\";"),
+                format!("SET ROLE {};", ident(&owner)),
             ),
             SourceDenied { source, owner } => (
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("role \"{owner}\" cannot read \"{source}\""),
                 "A cumulative table reads its source with its owner's rights.".to_owned(),
-                format!("GRANT SELECT ON {source} TO \"{owner}\";"),
+                format!("GRANT SELECT ON {source} TO {};", ident(&owner)),
             ),
             RowSecurity { source, owner, owned } => (
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -273,7 +273,7 @@ impl Error {
                 if owned {
                     format!("ALTER TABLE {source} NO FORCE ROW LEVEL SECURITY;")
                 } else {
-                    format!("ALTER ROLE \"{owner}\" BYPASSRLS;")
+                    format!("ALTER ROLE {} BYPASSRLS;", ident(&owner))
                 },
             ),
             IsolationLevel => (
@@ -322,7 +322,7 @@ impl Error {
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("day {day} of {table} is not closed"),
                 "Only closed days can be frozen, because a frozen day does not change any more.".to_owned(),
-                format!("CALL cumulate.backfill('{table}', DATE '{day}', DATE '{through}');"),
+                format!("CALL cumulate.backfill({}, DATE '{day}', DATE '{through}');", literal(&table)),
             ),
             NoRun { id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -330,11 +330,19 @@ impl Error {
                 "The steps of a run are called by procedures cumulate.backfill and cumulate.add_metric.".to_owned(),
                 "SELECT run_id, target, status FROM cumulate.runs;".to_owned(),
             ),
-            KeyTooLong { table, message } => (
+            KeyTooLong { table, day, column, bytes, remedy } => (
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
                 format!("a key of \"{table}\" is too long"),
-                format!("{}.", sentence(&message)),
-                "Leave such events out, for example with filter => 'length(key) <= 1000', or make a shorter key.".to_owned(),
+                format!(
+                    "Column \"{column}\" of a row of {day} has {bytes} bytes. A key takes about 2,600 bytes, compressed as in an index."
+                ),
+                remedy,
+            ),
+            FrozenFilter { table, through } => (
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the filter of {table} cannot change"),
+                format!("Days through {through} are frozen and not read again. Only a table made anew can have another filter."),
+                format!("SELECT cumulate.definition({});", literal(&table)),
             ),
             Broken { table, id } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -352,13 +360,13 @@ impl Error {
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("{table} has all its parts"),
                 "Only a table of which a part has been dropped can be forgotten.".to_owned(),
-                format!("SELECT cumulate.drop_table('{table}');"),
+                format!("SELECT cumulate.drop_table({});", literal(&table)),
             ),
             UnknownMetric { metric, table, metrics } => (
                 Code::ERRCODE_UNDEFINED_COLUMN,
                 format!("metric \"{metric}\" of \"{table}\" does not exist"),
                 format!("Its metrics are {}.", quoted_list(&metrics)),
-                format!("Use metric => '{}'.", metrics.first().map_or("", String::as_str)),
+                format!("Use metric => {}.", literal(metrics.first().map_or("", String::as_str))),
             ),
             NotANumber { metric, type_name, table } => (
                 Code::ERRCODE_DATATYPE_MISMATCH,
@@ -385,13 +393,13 @@ format!(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("permission denied for table {table}"),
                 format!("Role \"{role}\" cannot read all columns that the answer is about."),
-                format!("GRANT {grant} TO \"{role}\";"),
+                format!("GRANT {grant} TO {};", ident(&role)),
             ),
             ReaderRowSecurity { table, role } => (
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("row security of {table} applies to role \"{role}\""),
                 "The answer counts the rows of all keys, and with them rows that the policies hide from that role.".to_owned(),
-                format!("ALTER ROLE \"{role}\" BYPASSRLS;"),
+                format!("ALTER ROLE {} BYPASSRLS;", ident(&role)),
             ),
             NothingClosed { table } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -424,11 +432,17 @@ format!(
                 "This server is a standby, and days advance on its primary.".to_owned(),
                 "Connect to the primary.".to_owned(),
             ),
+            ReadOnly => (
+                Code::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+                "cannot change cumulative tables in a read-only transaction".to_owned(),
+                "The transaction, or each of the session, was declared READ ONLY.".to_owned(),
+                "BEGIN READ WRITE;".to_owned(),
+            ),
             Paused { table, reason } => (
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("{table} is paused"),
                 if reason.is_empty() { "No reason was given.".to_owned() } else { format!("The reason is: {reason}") },
-                format!("SELECT cumulate.resume('{table}');"),
+                format!("SELECT cumulate.resume({});", literal(&table)),
             ),
             NotAnEventTable { table, reason } => (
                 Code::ERRCODE_WRONG_OBJECT_TYPE,

@@ -5,8 +5,8 @@ use super::encoding::ServerText;
 use super::identity::with_search_path;
 use super::table::Table;
 use crate::error::Error;
+use pgrx::PgList;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::{PgList, PgSqlErrorCode};
 
 /// What the analysis of an expression says.
 pub struct Analysis {
@@ -138,17 +138,6 @@ unsafe fn is_one_column(node: *mut pg_sys::Node) -> bool {
             .iter()
             .all(|clause| clause.is_null())
     }
-}
-
-/// Runs `work`; a key that is longer than an index takes comes back as our error, by the name of its table. The caller
-/// must end the transaction with it.
-pub fn within_key_limit<T>(table: &str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    attempt(work).unwrap_or_else(|caught| {
-        if caught.report.code != PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED {
-            caught.rethrow();
-        }
-        Err(Error::KeyTooLong { table: table.to_owned(), message: caught.report.message })
-    })
 }
 
 /// Runs `work`; an error of PostgreSQL comes back as ours, saying what it is about. The caller must end the

@@ -185,6 +185,12 @@ pub fn in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
+/// Whether the transaction may not write.
+pub fn in_read_only() -> bool {
+    // SAFETY: a plain global of the backend.
+    unsafe { pg_sys::XactReadOnly }
+}
+
 /// Answers cancel and terminate.
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();

@@ -19,6 +19,7 @@ pub mod encoding;
 pub mod expression;
 pub mod function;
 pub mod identity;
+pub mod key_size;
 pub mod lock;
 pub mod memory;
 pub mod message;

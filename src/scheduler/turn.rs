@@ -12,7 +12,6 @@ use crate::error::{Error, Failure};
 use crate::guc;
 use crate::late::writers;
 use crate::pg::board::Found;
-use crate::pg::expression::within_key_limit;
 use crate::pg::identity::{self, as_extension, as_owner};
 use crate::pg::spi::Statement;
 use crate::pg::{activity, message, process, table, transaction};
@@ -185,7 +184,7 @@ fn close_days(due: &Due, begun: &Begun, stay: &Stay, limit: &Limit) -> Result<()
     loop {
         let began = Instant::now();
         let more = limit.run(|| {
-            let more = within_key_limit(&due.label, || backfill::step(begun.id, pace.days()))?;
+            let more = backfill::step(begun.id, pace.days())?;
             slow |= began.elapsed() >= LIGHT;
             if !more {
                 settle(due, begun, slow);
@@ -238,7 +237,7 @@ fn repair(due: &Due, begun: &Begun, limit: &Limit) -> Result<(), Stop> {
     let began = Instant::now();
     limit.run(|| {
         let mut definition = Definition::find(due.target)?;
-        let rows = within_key_limit(&due.label, || close::apply_late(&mut definition))?;
+        let rows = close::apply_late(&mut definition)?;
         runs::advance(begun.id, 0, rows);
         runs::succeed(begun.id);
         schedules::succeed(due.target, began.elapsed() >= LIGHT);

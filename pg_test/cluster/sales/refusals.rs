@@ -118,3 +118,25 @@ fn complaint(pipeline: &mut Pipeline, (call, sqlstate): &Case) -> Option<String>
         Err(_) => None,
     }
 }
+
+#[test]
+fn a_pipeline_has_the_name_that_it_is_given_whatever_letters_that_has() {
+    let mut pipeline = Pipeline::new();
+    let names = ["o''brien", "a\"b", "back\\slash", "$body$", "$sql$", "per%1$I", "Ünï code", "select"];
+    for name in names {
+        let client = &mut pipeline.client;
+        client.run(&format!("SELECT cumulate.create_sales_pipeline('{name}')"));
+        let schema = format!("\"{}\"", name.replace("''", "'").replace('"', "\"\""));
+        client.run(&format!(
+            "SELECT {schema}.generate_events(100, 5, '2024-12-01', '2024-12-03', 1);
+             SELECT {schema}.populate_day('2024-12-01'); SELECT {schema}.cumulate_day('2024-12-01')"
+        ));
+        client.run(&format!("CALL {schema}.backfill('2024-12-01', '2024-12-03')"));
+        let days = format!("SELECT count(DISTINCT snapshot_date) FROM {schema}.daily_cumulate");
+        assert_eq!(client.value::<i64>(&days), 3, "{name}");
+        // Once more: what is there is taken over.
+        let table = format!("'{}.daily_cumulate'", schema.replace('\'', "''"));
+        client.run(&format!("SELECT cumulate.drop_table({table}, keep_data => true)"));
+        client.run(&format!("SELECT cumulate.create_sales_pipeline('{name}')"));
+    }
+}

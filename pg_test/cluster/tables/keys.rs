@@ -198,21 +198,102 @@ fn a_text_key_may_be_as_long_as_a_btree_takes() {
     assert_verified(&mut client);
 }
 
+/// Every call that could write such a key.
+const CLOSES: [&str; 9] = [
+    "SELECT cumulate.cumulate_day(%, '2024-12-02')",
+    "SELECT cumulate.cumulate_range(%, '2024-12-02', '2024-12-03')",
+    "SELECT cumulate.populate_day(%, '2024-12-02')",
+    "SELECT cumulate.restate(%, '2024-12-02', '2024-12-02')",
+    "CALL cumulate.backfill(%, '2024-12-01', '2024-12-03')",
+    "SELECT cumulate.apply_late(%)",
+    "SELECT cumulate.freeze(%, '2024-12-02')",
+    "SELECT cumulate.refresh(%)",
+    "SELECT cumulate.restate(%, '2024-12-01', '2024-12-02', (SELECT jsonb_agg(jsonb_build_object('key', \"it's\")) FROM source))",
+];
+
 #[test]
-fn a_text_key_longer_than_a_btree_takes_is_refused_and_nothing_is_closed() {
-    let (_database, mut client) = table_with_key("", "text");
-    insert(&mut client, "'short'", 0);
-    insert(&mut client, &noise(10_000), 1);
-    client.run("SELECT cumulate.cumulate_day('counts', '2024-12-01')");
-    for call in ["cumulate_day('counts', '2024-12-02')", "cumulate_range('counts', '2024-12-02', '2024-12-03')"] {
-        let refusal = client.refusal(&format!("SELECT cumulate.{call}"));
+fn a_key_longer_than_a_btree_takes_is_refused_by_its_day_with_the_filter_that_leaves_it_out() {
+    for (index, call) in CLOSES.iter().enumerate() {
+        let (_database, mut client) = table_with_key("", "text");
+        client.run("ALTER TABLE counts RENAME TO \"o'clock\"; ALTER TABLE source RENAME key TO \"it's\"");
+        let table = "'\"o''clock\"'";
+        let call = call.replace('%', table);
+        insert(&mut client, "'short'", 0);
+        client.run(&format!("SELECT cumulate.cumulate_day({table}, '2024-12-01')"));
+        if index >= 5 {
+            client.run(&format!("SELECT cumulate.cumulate_day({table}, '2024-12-02')"));
+        }
+        insert(&mut client, &noise(if index == 0 { 2_700 } else { 10_000 }), 1);
+        let refusal = client.refusal(&call);
         assert_eq!(refusal.sqlstate, "54000", "{refusal}");
-        assert!(refusal.message.contains("key of \"public.counts\""), "{refusal}");
-        assert!(refusal.detail.is_some() && refusal.hint.is_some(), "{refusal}");
+        assert_eq!(refusal.message, "a key of \"public.o'clock\" is too long", "{refusal}");
+        assert!(refusal.detail.as_deref().unwrap_or_default().contains("of a row of 2024-12-02"), "{refusal}");
+        let days = "SELECT DISTINCT snapshot_date FROM counts_daily ORDER BY 1";
+        assert_eq!(client.lines(days), ["2024-12-01"], "{call}");
+        client.run(&refusal.hint.expect("a hint"));
+        client.run(&call);
+        assert_eq!(client.lines(days), ["2024-12-01"], "{call}");
+        client.run(&format!("SELECT cumulate.cumulate_day({table}, '2024-12-03')"));
+        assert_eq!(client.lines(&format!("SELECT * FROM cumulate.verify({table})")), Vec::<String>::new());
     }
-    let days = client.lines("SELECT DISTINCT snapshot_date FROM counts UNION SELECT snapshot_date FROM counts_daily");
-    assert_eq!(days, ["2024-12-01"]);
-    client.run("DELETE FROM source WHERE length(key) > 5000");
-    client.run("SELECT cumulate.cumulate_range('counts', '2024-12-02', '2024-12-03')");
+}
+
+#[test]
+fn long_keys_of_any_type_can_be_left_out_as_the_refusal_says() {
+    let (long, short) = (noise(9_000), noise(2_000));
+    let keys = [
+        ("bytea", format!("{long}::bytea"), "filter"),
+        ("jsonb", format!("to_jsonb({long})"), "filter"),
+        ("numeric", format!("translate({long}, 'abcdef', '123456')::numeric"), "filter"),
+        ("numrange", format!("numrange(0, translate({long}, 'abcdef', '123456')::numeric)"), "DELETE"),
+    ];
+    for (key_type, value, by) in keys {
+        let (_database, mut client) = table_with_key("", key_type);
+        insert(&mut client, &value, 1);
+        let refusal = client.refusal("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-02')");
+        assert_eq!(refusal.sqlstate, "54000", "{refusal}");
+        let hint = refusal.hint.clone().expect("a hint");
+        assert!(hint.contains(by), "{key_type}: {refusal}");
+        client.run(&hint);
+        client.run("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-02')");
+        assert_verified(&mut client);
+    }
+    // Two columns, of which each would do, beside a filter that is there.
+    let database = cluster().database_with_extension();
+    let mut client = database.connect();
+    client.run(&format!(
+        "CREATE TABLE source (one text, other text, at date);
+         INSERT INTO source VALUES ('a', 'b', '2024-12-01'), ('it''s', 'b', '2024-12-01'), ({short}, {short}, '2024-12-02');
+         SELECT cumulate.create_table('counts', 'source', 'at', '{{one,other}}', '{{\"events\": \"count(*)\"}}',
+             filter => $$one <> 'it''s'$$, windows => '{{3}}', start_date => '2024-12-01', time_zone => 'UTC')"
+    ));
+    let refusal = client.refusal("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-02')");
+    client.run(&refusal.hint.expect("a hint"));
+    client.run("SELECT cumulate.cumulate_range('counts', '2024-12-01', '2024-12-02')");
+    assert_eq!(client.lines("SELECT DISTINCT one FROM counts"), ["a"]);
     assert_verified(&mut client);
+}
+
+#[test]
+fn what_else_is_too_long_or_too_much_is_no_key() {
+    let (_database, mut client) = table_with_key("", "text");
+    client.run(
+        "CREATE FUNCTION picky(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+             $$ BEGIN RAISE program_limit_exceeded USING MESSAGE = 'not with me'; END $$;
+         SELECT cumulate.create_table('picked', 'source', 'at', '{key}',
+             '{\"picked\": {\"value\": \"max(picky(key))\", \"rollup\": \"max\"}}',
+             start_date => '2024-12-01', time_zone => 'UTC');
+         CREATE INDEX long ON counts_daily (key, (md5(key) || md5(key || 'x') || md5(key || 'y') || md5(key || 'z')))",
+    );
+    insert(&mut client, "'a'", 1);
+    let calls = CLOSES.iter().filter(|call| !["apply_late", "freeze", "it's"].iter().any(|other| call.contains(other)));
+    for call in calls {
+        let refusal = client.refusal(&call.replace('%', "'picked'"));
+        assert_eq!((refusal.sqlstate.as_str(), refusal.message.as_str()), ("54000", "not with me"), "{call}");
+    }
+    // An index of the user's own, whose rows are longer than the key's.
+    insert(&mut client, &noise(2_650), 1);
+    let refusal = client.refusal("SELECT cumulate.cumulate_day('counts', '2024-12-02')");
+    assert_eq!(refusal.sqlstate, "54000", "{refusal}");
+    assert!(refusal.message.contains("index \"long\""), "{refusal}");
 }

@@ -13,6 +13,7 @@ mod drops;
 mod dumps;
 mod encodings;
 mod existing;
+mod filters;
 mod floods;
 mod growing;
 mod hostile;
