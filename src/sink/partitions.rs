@@ -7,6 +7,7 @@ use crate::catalog::{Definition, PartitionBy, ledger};
 use crate::pg::bulk::TableState;
 use crate::pg::identity::as_extension;
 use crate::pg::lock;
+use crate::pg::message::notice;
 use crate::pg::spi::Statement;
 use crate::pg::table::{LONGEST_NAME, Table, literal, qualified};
 use crate::rules::calendar::Day;
@@ -88,6 +89,7 @@ impl Partitions {
         if definition.partition_by == PartitionBy::None {
             return Partitions { leaves: Vec::new(), rest: Some(target.oid), target };
         }
+        complete_divided(&target);
         let (attached, rest) = bounds_of(target.oid);
         let mut leaves: Vec<Leaf> = attached.into_iter().map(|bounds| Leaf { bounds, made: None }).collect();
         for day in days.iter().filter(|_| rest.is_none()) {
@@ -185,6 +187,41 @@ impl Partitions {
 impl Leaf {
     fn is_of_one_day(&self) -> bool {
         self.bounds.first == self.bounds.last
+    }
+}
+
+/// A partition of a user's that is divided once more may have no place for a day or a key: what none of its own takes
+/// goes into one that is made for that.
+fn complete_divided(target: &Table) {
+    let lacking = as_extension(|| {
+        Statement::new(
+            "SELECT p.relid::oid FROM cumulate_internal.partitions($1::regclass) p
+             JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = p.relid
+             WHERE p.relid <> $1 AND t.partstrat <> 'h' AND t.partdefid = 0",
+        )
+        .bind(target.oid)
+        .map(|row| row.get(0).unwrap_or(Oid::INVALID))
+    });
+    for divided in lacking.into_iter().filter_map(Table::find) {
+        let rest = qualified(&divided.schema, &free_name(&divided, "rest"));
+        // To attach one keeps nobody out, as to make it in its place would.
+        for command in [
+            format!(
+                "CREATE TABLE {rest} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS)",
+                divided.sql()
+            ),
+            format!("ALTER TABLE {} ATTACH PARTITION {rest} DEFAULT", divided.sql()),
+            format!(
+                "COMMENT ON TABLE {rest} IS {}",
+                literal(&format!("Snapshots of {} that no other partition takes", divided.label()))
+            ),
+        ] {
+            Statement::new(&command).run();
+        }
+        notice!(
+            "partition {} has a partition for the rest now, for its others do not take all days or keys",
+            divided.label()
+        );
     }
 }
 

@@ -140,7 +140,7 @@ fn empty_snapshots_may_lose_their_partition_too() {
 }
 
 /// Partitions that users make, before days 0 to 75 are closed and after days 0 to 3 are.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 11] = [
     ("up to infinity", "CREATE TABLE own PARTITION OF counts FOR VALUES FROM ('2025-01-10') TO ('infinity')"),
     ("up to MAXVALUE", "CREATE TABLE own PARTITION OF counts FOR VALUES FROM ('2025-01-10') TO (MAXVALUE)"),
     ("from MINVALUE", "CREATE TABLE own PARTITION OF counts FOR VALUES FROM (MINVALUE) TO ('2024-11-20')"),
@@ -151,6 +151,28 @@ const OWN: [(&str, &str); 7] = [
          CREATE TABLE other PARTITION OF counts FOR VALUES FROM ('2025-01-20') TO ('2025-02-03')",
     ),
     ("for the rest", "CREATE TABLE own PARTITION OF counts DEFAULT"),
+    (
+        "partitioned again by days, with gaps",
+        "CREATE TABLE own PARTITION OF counts FOR VALUES FROM ('2025-01-10') TO ('2025-02-20') PARTITION BY RANGE (snapshot_date);
+         CREATE TABLE own_first PARTITION OF own FOR VALUES FROM ('2025-01-10') TO ('2025-01-12');
+         CREATE TABLE own_later PARTITION OF own FOR VALUES FROM ('2025-01-20') TO ('2025-02-20') PARTITION BY LIST (key)",
+    ),
+    (
+        "partitioned again by keys, of which some are missing",
+        "CREATE TABLE own PARTITION OF counts FOR VALUES FROM ('2025-01-01') TO ('infinity') PARTITION BY LIST (key);
+         CREATE TABLE own_a PARTITION OF own FOR VALUES IN ('a', 'c')",
+    ),
+    (
+        "partitioned again by hashes",
+        "CREATE TABLE own PARTITION OF counts FOR VALUES FROM ('2025-01-10') TO (MAXVALUE) PARTITION BY HASH (key);
+         CREATE TABLE own_0 PARTITION OF own FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE own_1 PARTITION OF own FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+    ),
+    (
+        "for the rest, partitioned again by days",
+        "CREATE TABLE own PARTITION OF counts DEFAULT PARTITION BY RANGE (snapshot_date);
+         CREATE TABLE own_first PARTITION OF own FOR VALUES FROM ('2025-01-10') TO ('2025-01-12')",
+    ),
     (
         "for the rest, with rows",
         "CREATE TABLE own PARTITION OF counts DEFAULT; INSERT INTO counts VALUES ('stray', '{4}', '{4}', 4, 4, '2025-01-15')",
