@@ -23,6 +23,7 @@ pub mod calendar;
 pub mod cohorts;
 pub mod events;
 pub mod footprint;
+pub mod forecast;
 pub mod growth;
 pub mod keys_by_day;
 pub mod metrics;
