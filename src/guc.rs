@@ -30,6 +30,14 @@ static RUN_HISTORY_AGE: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
 
 static RUN_HISTORY_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 
+/// Some 600,000 keys of a year.
+static FORECAST_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024);
+
+/// In bytes.
+pub fn forecast_memory() -> usize {
+    (FORECAST_MEMORY.get().max(1) as usize) << 20
+}
+
 pub fn enabled() -> bool {
     ENABLED.get()
 }
@@ -72,6 +80,16 @@ pub fn register() {
         i32::MAX,
         GucContext::Userset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"cumulate.forecast_memory",
+        c"How much memory a forecast, a back-test or a look for anomalies may take.",
+        c"Before it takes more it fails with an error that says how many keys there are.",
+        &FORECAST_MEMORY,
+        1,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MB,
     );
     GucRegistry::define_bool_guc(
         c"cumulate.create_sales",

@@ -33,6 +33,7 @@ pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 pgrx::extension_sql_file!("../sql/internal.sql", name = "internal", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/arrays.sql", name = "arrays", requires = ["catalog"]);
 pgrx::extension_sql_file!("../sql/analytics.sql", name = "analytics", requires = ["catalog"]);
+pgrx::extension_sql_file!("../sql/forecast.sql", name = "forecast", requires = ["catalog"]);
 pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",

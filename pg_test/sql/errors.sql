@@ -176,6 +176,15 @@ ALTER TABLE trial.asked ENABLE ROW LEVEL SECURITY;
 SET ROLE trial_other;
 SELECT trial.attempt('ReaderRowSecurity', 'SELECT cumulate.series(''trial.asked'', ''n'')');
 RESET ROLE;
+SELECT trial.attempt('FractionOutOfRange', 'SELECT cumulate.forecast(''trial.asked'', ''n'', level => 1.5)');
+SELECT trial.attempt('FractionOutOfRange', 'SELECT cumulate.anomalies(''trial.asked'', ''n'', min_expected => -0.5)');
+CREATE TABLE trial.sold (item integer, at date);
+INSERT INTO trial.sold SELECT item, '2024-12-01' FROM generate_series(1, 5000) AS item;
+SELECT cumulate.create_table('trial.many', 'trial.sold', 'at', '{item}', '{"n": "count(*)"}', start_date => '2024-12-01', time_zone => 'UTC');
+SELECT cumulate.cumulate_day('trial.many', '2024-12-01');
+SET cumulate.forecast_memory = '1MB';
+SELECT trial.attempt('ForecastMemory', 'SELECT cumulate.forecast(''trial.many'', ''n'')');
+RESET cumulate.forecast_memory;
 -- Schedules
 SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 0 * * *'')');
 SELECT trial.attempt('BadSchedule', 'SELECT cumulate.schedule(''sales.daily_cumulate'', ''0 0 30 2 *'')');

@@ -106,6 +106,7 @@ INSERT INTO guard VALUES
     ('wake', 'harmless', 'has the scheduler look, which it does by itself'),
     ('active_keys', 'reader', 'asks for SELECT on the columns, and reads the daily table as the owner'),
     ('growth', 'reader', ''), ('cohorts', 'reader', ''), ('series', 'reader', ''), ('top', 'reader', ''), ('movers', 'reader', ''),
+    ('forecast', 'reader', ''), ('backtest', 'reader', ''), ('anomalies', 'reader', ''),
     ('note_late', 'trigger', 'only what fires it: who may make triggers on a table and write to it'),
     ('create_table', 'caller', 'makes objects as the caller, of a source that the caller may read'),
     ('create_sales_pipeline', 'caller', 'makes objects as the caller'),

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::pg::spi::{Param, Statement};
 use crate::pg::table::ident;
 use crate::pg::value::{Datum, Image};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 /// The values of one key's columns.
 pub struct KeyValue(Vec<(Oid, Image)>);
@@ -17,9 +17,19 @@ impl KeyValue {
         let params = self.0.iter().map(|(oid, value)| Param { oid: *oid, value: Some(value.datum()) });
         params.fold(statement, Statement::bind_param)
     }
+
+    pub fn into_columns(self) -> Box<[Image]> {
+        self.0.into_iter().map(|(_, value)| value).collect()
+    }
 }
 
 impl Subject {
+    /// Whether jsonb is `{}`.
+    pub fn is_empty_object(&self, given: Datum) -> bool {
+        let given = Param { oid: pg_sys::JSONBOID, value: Some(given) };
+        Statement::new("SELECT WHERE $1 = '{}'::jsonb").bind_param(given).exists()
+    }
+
     /// Reads a key, which must name every key column and nothing else.
     pub fn key(&self, given: Datum) -> Result<KeyValue, Error> {
         let values = named_keys::one(&self.definition, given)?;

@@ -4,10 +4,14 @@
 //! caller has on the cumulative table; the daily table is read as its owner.
 
 pub mod activity;
+pub mod anomalies;
+pub mod forecast;
 mod key;
+mod numbered;
 mod numbers;
 mod range;
 pub mod ranking;
+mod reading;
 pub mod series;
 
 use crate::catalog::definition::SNAPSHOT_DATE;
@@ -118,9 +122,9 @@ impl Subject {
         self.each_key(|number, _| format!("k{number}"))
     }
 
-    /// SQL for a key as jsonb, from these names.
-    fn key_json(&self) -> String {
-        let parts = self.each_key(|number, key| format!("{}, k{number}", literal(&key.name)));
+    /// SQL for a key as jsonb, from these names, or from others with numbers.
+    fn key_json(&self, names: &str) -> String {
+        let parts = self.each_key(|number, key| format!("{}, {names}{number}", literal(&key.name)));
         format!("pg_catalog.jsonb_build_object({parts})")
     }
 

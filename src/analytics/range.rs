@@ -41,7 +41,7 @@ impl Subject {
         let start = self.start()?;
         let first = from.unwrap_or(start);
         self.check_bounds(start, first, to)?;
-        let known = Known::of(&self.definition, start, first, needs)?;
+        let known = Known::of(&self.definition, start, Some(first), needs)?;
         let newest = known.newest_usable(if needs == Needs::TheRange { first } else { start });
         match newest {
             Some(newest) if first <= newest && to.is_none_or(|to| to <= newest) => {
@@ -55,11 +55,23 @@ impl Subject {
     pub fn day_or_newest(&self, day: Option<Day>) -> Result<Day, Error> {
         let start = self.start()?;
         let Some(day) = day else {
-            let known = Known::of(&self.definition, start, Day::stored(i32::MAX), Needs::TheRange)?;
+            let known = Known::of(&self.definition, start, None, Needs::TheRange)?;
             return known.newest_usable(start).ok_or_else(|| known.refusal(&self.definition, None));
         };
         self.check_bounds(start, day, Some(day))?;
         Ok(day)
+    }
+
+    /// The last of the days since the start that an answer learns from and does not show; NULL: the newest one up to which
+    /// every day can be used, or its daily rows after it has been dropped.
+    pub fn last_learned(&self, day: Option<Day>) -> Result<Day, Error> {
+        let start = self.start()?;
+        self.check_bounds(start, day.unwrap_or(start), day)?;
+        let known = Known::of(&self.definition, start, None, Needs::AllSinceTheStart)?;
+        match known.newest_usable(start) {
+            Some(newest) if day.is_none_or(|day| day <= newest) => Ok(day.unwrap_or(newest)),
+            _ => Err(known.refusal(&self.definition, day)),
+        }
     }
 
     /// The first day that counts.
@@ -88,17 +100,18 @@ fn nothing_closed(definition: &Definition) -> Error {
     Error::NothingClosed { table: definition.target.sql() }
 }
 
-/// What is known of the days of a table, for a range that begins with `first`.
+/// What is known of the days of a table.
 struct Known {
     start: Day,
-    first: Day,
+    /// The first day that is shown, if any is.
+    first: Option<Day>,
     needs: Needs,
     entries: BTreeMap<Day, Entry>,
     noted: BTreeSet<Day>,
 }
 
 impl Known {
-    fn of(definition: &Definition, start: Day, first: Day, needs: Needs) -> Result<Self, Error> {
+    fn of(definition: &Definition, start: Day, first: Option<Day>, needs: Needs) -> Result<Self, Error> {
         let last = ledger::newest_known(definition.target.oid).unwrap_or(start);
         let entries = ledger::entries(definition.target.oid, start, last);
         if entries.iter().all(|entry| entry.state == State::Missing) {
@@ -121,7 +134,7 @@ impl Known {
             State::Closed | State::Frozen => None,
             State::Missing => Some(Fault::Missing),
             State::Open => Some(Fault::Open),
-            State::Dropped if day >= self.first => Some(Fault::Dropped),
+            State::Dropped if self.first.is_some_and(|first| day >= first) => Some(Fault::Dropped),
             // Of a dropped day the daily rows stay, if there ever were any: they tell first days.
             State::Dropped => {
                 let is_known =
@@ -134,8 +147,9 @@ impl Known {
     /// Names the days up to `to`, or up to the last one that is known, that stand in the way of an answer.
     fn refusal(&self, definition: &Definition, to: Option<Day>) -> Error {
         let last_known = self.entries.keys().next_back().copied().unwrap_or(self.start);
-        let last = to.unwrap_or(last_known.max(self.first.min(definition.today())));
-        let from = if self.needs == Needs::TheRange { self.first.min(last) } else { self.start };
+        let first = self.first.unwrap_or(self.start);
+        let last = to.unwrap_or(last_known.max(first.min(definition.today())));
+        let from = if self.needs == Needs::TheRange { first.min(last) } else { self.start };
         let mut faults: BTreeMap<Fault, Vec<Day>> = BTreeMap::new();
         for day in days(from, last) {
             if let Some(fault) = self.fault(day) {

@@ -65,7 +65,7 @@ fn put_ranked<const SHOWN: usize>(
     let first = format!("SELECT * FROM ({query}) AS ranked ORDER BY {order} LIMIT {n}");
     let shown = shown.join(", ");
     let mut rank = 0i64;
-    let key = subject.key_json();
+    let key = subject.key_json("k");
     Statement::new(&format!("SELECT {key}, {shown} FROM ({first}) AS best ORDER BY {order}")).each(|row| {
         rank += 1;
         let columns: Vec<Option<Datum>> = (0..=SHOWN).map(|index| row.datum(index)).collect();

@@ -59,11 +59,11 @@ c_function!(movers, pg_finfo_movers, |call| {
     Ok(None)
 });
 
-fn target(call: &Call) -> Result<Oid, Error> {
+pub fn target(call: &Call) -> Result<Oid, Error> {
     given("target", call.get::<Regclass>(0)).map(|target| target.0)
 }
 
-fn metric(call: &Call) -> Result<String, Error> {
+pub fn metric(call: &Call) -> Result<String, Error> {
     given("metric", call.get(1))
 }
 
@@ -77,15 +77,15 @@ fn period(call: &Call, argument: &'static str) -> Result<Period, Error> {
     })
 }
 
-fn from_day(call: &Call, index: usize) -> Result<Option<Day>, Error> {
+pub fn from_day(call: &Call, index: usize) -> Result<Option<Day>, Error> {
     optional_day("from_day", call.get::<RawDate>(index))
 }
 
-fn to_day(call: &Call, index: usize) -> Result<Option<Day>, Error> {
+pub fn to_day(call: &Call, index: usize) -> Result<Option<Day>, Error> {
     optional_day("to_day", call.get::<RawDate>(index))
 }
 
-fn number(call: &Call, argument: &'static str, index: usize, most: i32) -> Result<i32, Error> {
+pub fn number(call: &Call, argument: &'static str, index: usize, most: i32) -> Result<i32, Error> {
     within(argument, given(argument, call.get(index))?, most)
 }
 

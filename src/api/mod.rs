@@ -5,6 +5,7 @@
 mod analytics;
 mod arrays;
 mod backfill;
+mod forecast;
 pub mod late;
 mod metrics;
 mod sales;

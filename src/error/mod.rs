@@ -44,6 +44,12 @@ pub enum Error {
         least: i64,
         most: i64,
     },
+    FractionOutOfRange {
+        argument: &'static str,
+        given: f64,
+        wanted: &'static str,
+        usual: f64,
+    },
 
     // Arrays
     ArrayDimensions {
@@ -277,6 +283,13 @@ pub enum Error {
         table: String,
         told: String,
         remedy: String,
+    },
+
+    ForecastMemory {
+        table: String,
+        keys: usize,
+        day: Day,
+        most: usize,
     },
 
     // Schedules

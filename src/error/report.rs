@@ -65,6 +65,12 @@ impl Error {
                 format!("It must be between {least} and {most}."),
                 format!("Use {argument} => {}.", given.clamp(least, most)),
             ),
+            FractionOutOfRange { argument, given, wanted, usual } => (
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("{argument} {given} is out of range"),
+                format!("It must be {wanted}."),
+                format!("Use {argument} => {usual}."),
+            ),
             ArrayDimensions { argument, dimensions } => (
                 Code::ERRCODE_ARRAY_ELEMENT_ERROR,
                 format!("{argument} must be a one-dimensional array"),
@@ -412,6 +418,12 @@ format!(
                 format!("the days of {table} are not all closed and clean"),
                 told,
                 remedy,
+            ),
+            ForecastMemory { table, keys, day, most } => (
+                Code::ERRCODE_OUT_OF_MEMORY,
+                format!("the keys of {table} take more memory than cumulate.forecast_memory allows"),
+                format!("Up to {day} there are {keys} keys, and what is known of them takes more than {} MB.", most >> 20),
+                format!("SET cumulate.forecast_memory = '{} MB';", 2 * (most >> 20)),
             ),
             BadSchedule { schedule, reason } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,

@@ -52,6 +52,14 @@ by_value! {
     Oid, OIDOID, |datum: Datum| Oid::from(datum.value() as u32);
 }
 
+impl Read for f64 {
+    const TYPE: Oid = pg_sys::FLOAT8OID;
+
+    unsafe fn read(datum: Datum) -> Self {
+        f64::from_bits(datum.value() as u64)
+    }
+}
+
 impl Bind for f64 {
     const TYPE: Oid = pg_sys::FLOAT8OID;
 

@@ -121,6 +121,18 @@ impl Prepared {
         connected(|| self.execute(params, None))
     }
 
+    /// Runs it; its first row, converted.
+    pub fn first<T>(&self, params: &[Param], mut convert: impl FnMut(Row) -> T) -> Option<T> {
+        let mut first = None;
+        let mut each = |row: Row| {
+            first = Some(convert(row));
+            Ok(ControlFlow::Break(()))
+        };
+        let mut receiver = Receiver::new(&mut each);
+        connected(|| self.execute(params, Some(&mut receiver)));
+        first
+    }
+
     pub(super) fn make(sql: &ServerText, params: &[Param], parallel: bool) -> Self {
         let mut types: Vec<Oid> = params.iter().map(|param| param.oid).collect();
         let options = if parallel { pg_sys::CURSOR_OPT_PARALLEL_OK as i32 } else { 0 };

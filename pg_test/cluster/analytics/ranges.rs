@@ -3,13 +3,15 @@
 use crate::scene::{Form, Scene, cluster};
 use pg_cumulate_tests::{Ask, Refusal};
 
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 8] = [
     "active_keys('counts', {range})",
     "growth('counts', {range})",
     "cohorts('counts', {range})",
     "series('counts', 'visits', {range})",
     "top('counts', 'visits', {day})",
     "movers('counts', 'visits', {day}, days => 2)",
+    "anomalies('counts', 'visits', {range})",
+    "forecast('counts', 'visits', as_of => {day})",
 ];
 
 fn refused(scene: &mut Scene, call: &str, from: &str, to: &str) -> Refusal {
@@ -110,6 +112,16 @@ fn dropped_days_are_refused_and_first_days_are_still_known_from_them() {
         ["south", "north"]
     );
     assert_eq!(refused(&mut scene, CALLS[3], "NULL", "NULL").hint.as_deref(), Some(hint));
+    // Forecasts learn from all days, and show none of them.
+    let known = "SELECT DISTINCT key ->> 'shop' FROM cumulate.forecast('counts', 'visits', as_of => {}) WHERE forecast > 0 ORDER BY 1";
+    assert_eq!(scene.client.lines(&known.replace("{}", "NULL")), ["north", "south", ""]);
+    assert_eq!(scene.client.lines(&known.replace("{}", "'2024-12-19'")), ["north", ""]);
+    assert!(
+        scene.client.lines("SELECT class FROM cumulate.backtest('counts', 'visits')").contains(&"sparse".to_owned())
+    );
+    let anomalies =
+        "SELECT min(day) >= '2024-12-25' FROM cumulate.anomalies('counts', 'visits', '2024-12-20', threshold => 0.01)";
+    assert_eq!(scene.client.lines(anomalies), ["t"]);
 }
 
 fn told_in_range(scene: &mut Scene, from: &str, to: &str) -> (String, String, String) {

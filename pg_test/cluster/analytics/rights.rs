@@ -6,13 +6,16 @@ use postgres::Client;
 
 const WITHOUT_METRIC: [&str; 3] =
     ["cumulate.active_keys('counts')", "cumulate.growth('counts')", "cumulate.cohorts('counts')"];
-const WITH_METRIC: [&str; 6] = [
+const WITH_METRIC: [&str; 9] = [
     "cumulate.active_keys('counts', metric => 'amount')",
     "cumulate.growth('counts', metric => 'amount')",
     "cumulate.cohorts('counts', metric => 'amount')",
     "cumulate.series('counts', 'amount')",
     "cumulate.top('counts', 'amount')",
     "cumulate.movers('counts', 'amount', days => 2)",
+    "cumulate.forecast('counts', 'amount')",
+    "cumulate.backtest('counts', 'amount')",
+    "cumulate.anomalies('counts', 'amount')",
 ];
 
 fn scene_with_reader(role: &str) -> (Scene, Client) {

@@ -86,7 +86,8 @@ impl Theme {
 }
 
 /// Questions to a table, which are answered for closed days alone.
-pub const QUESTIONS: [&str; 6] = ["active_keys", "growth", "cohorts", "series", "top", "movers"];
+pub const QUESTIONS: [&str; 9] =
+    ["active_keys", "growth", "cohorts", "series", "top", "movers", "forecast", "backtest", "anomalies"];
 
 impl Theme {
     /// A metric of the target that is one of numbers, and one of its keys.
@@ -123,12 +124,19 @@ pub fn sensible(function: &Function, argument: &Argument, theme: &Theme, world: 
         }
         ("alter_table", "late") => value(dice.one(&["NULL", "'none'", "'scan'"])),
         ("create_sales_pipeline", _) => text(&format!("{}_{}", world.schema, theme.new_name())),
-        (question, "from_day" | "to_day" | "day") if QUESTIONS.contains(&question) => {
+        (question, "from_day" | "to_day" | "day" | "as_of") if QUESTIONS.contains(&question) => {
             // The first days are closed; to compare with days before, the last of them.
             let distance = if name == "from_day" { theme.from % 3 } else { 4 + theme.to % 2 };
             value(day(distance))
         }
         (question, "metric") if QUESTIONS.contains(&question) => text(theme.metric_and_key().0),
+        ("forecast", "method") => value(dice.one(&["'auto'", "'blend'", "'seasonal_naive'", "'weekday_mean'"])),
+        ("forecast", "level") => value(dice.one(&["0.5", "0.9", "0.999"])),
+        ("forecast" | "anomalies", "key") if dice.below(3) == 0 => value(dice.one(&["NULL", "'{}'"])),
+        ("forecast" | "backtest", "horizon" | "origins") => value((1 + dice.below(20)).to_string()),
+        ("anomalies", "threshold") => value(dice.one(&["4", "0.5", "1000"])),
+        ("anomalies", "direction") => value(dice.one(&["'both'", "'up'", "'down'"])),
+        ("anomalies", "min_expected") => value(dice.one(&["0", "2.5"])),
         ("movers", "days") => value(dice.one(&["1", "2"])),
         (_, "key") => text(theme.metric_and_key().1),
         (_, "period" | "cohort") => value(dice.one(&["'day'", "'week'", "'month'", "'1'", "'3'", "'28'"])),
