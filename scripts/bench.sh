@@ -2,7 +2,7 @@
 # How fast the extension is: beside plain SQL and beside the copying of finished rows, on a server of its own.
 #   scripts/bench.sh            every row at full size, and the curves in docs/
 #   scripts/bench.sh quick      every row, small, in about two minutes
-#   scripts/bench.sh ROW...     only these rows, at full size: close fill backfill generate late arrays ingest growth
+#   scripts/bench.sh ROW...     only these rows, at full size: close fill backfill generate late arrays ingest growth forecast
 #   scripts/bench.sh rounds=3   fewer rounds than the seven that count
 set -euo pipefail
 here=$(dirname "$0")

@@ -11,6 +11,7 @@ mod chart;
 mod close;
 mod contest;
 mod fill;
+mod forecast;
 mod generate;
 mod growth;
 mod ingest;
@@ -29,7 +30,7 @@ use scale::Scale;
 /// A row of the table, or several that share their data.
 type Row = (&'static str, fn(&Bench, &mut Report));
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     ("close", close::run),
     ("fill", fill::run),
     ("backfill", backfill::run),
@@ -38,6 +39,7 @@ const ROWS: [Row; 8] = [
     ("arrays", arrays::run),
     ("ingest", ingest::run),
     ("growth", growth::run),
+    ("forecast", forecast::run),
 ];
 
 fn main() {

@@ -22,6 +22,8 @@ pub struct Scale {
     pub growth_days: &'static [i64],
     pub growth_windows: &'static [i64],
     pub growth_rounds: usize,
+    /// Keys of a year that is forecast.
+    pub forecast_keys: i64,
 }
 
 impl Scale {
@@ -42,6 +44,7 @@ impl Scale {
         growth_days: &[1, 7, 30, 90, 180, 366],
         growth_windows: &[7, 90, 365, 3660],
         growth_rounds: 3,
+        forecast_keys: 70_000,
     };
 
     pub const QUICK: Scale = Scale {
@@ -61,5 +64,6 @@ impl Scale {
         growth_days: &[1, 30, 180],
         growth_windows: &[7, 90, 365, 3660],
         growth_rounds: 2,
+        forecast_keys: 10_000,
     };
 }

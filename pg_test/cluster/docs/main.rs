@@ -34,6 +34,7 @@ macro_rules! documents {
 documents! {
     readme: "README.md",
     activity: "docs/activity.md",
+    forecasts: "docs/forecasts.md",
     late_changes: "docs/late-changes.md",
     operations: "docs/operations.md",
     reference: "docs/reference.md",

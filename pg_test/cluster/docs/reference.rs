@@ -56,11 +56,11 @@ fn the_reference_has_every_setting_with_its_default_and_unit() {
         assert_same("settings", &settings.into_iter().collect(), &names);
         for row in rows {
             let (name, default, unit, set_by) = (row[0].trim_matches('`'), row[1], row[2], row[3]);
-            // 30s in the document is 30000 ms in the catalog.
-            let same_default = if unit.is_empty() {
-                format!("boot_val = {}", literal(default))
-            } else {
-                format!("(boot_val || unit)::interval = {}::interval", literal(default))
+            // 30s in the document is 30000 ms in the catalog, and 1GB is 1024 MB.
+            let same_default = match unit {
+                "" => format!("boot_val = {}", literal(default)),
+                "MB" => format!("pg_size_bytes(boot_val || unit) = pg_size_bytes({})", literal(default)),
+                _ => format!("(boot_val || unit)::interval = {}::interval", literal(default)),
             };
             let agrees: bool = client.value(&format!(
                 "SELECT {same_default} AND coalesce(unit, '') = {} AND {} =
