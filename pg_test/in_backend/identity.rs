@@ -1,7 +1,8 @@
 //! Whose rights the engine works with.
 
 use super::sql;
-use crate::pg::identity::{as_extension, as_owner, setting};
+use crate::pg::identity::{as_extension, as_owner};
+use crate::pg::settings::setting;
 use crate::pg::spi::Statement;
 use crate::pg::table;
 use pgrx::PgTryBuilder;

@@ -7,7 +7,8 @@ use crate::definition::{self, Request, alter, describe};
 use crate::error::Error;
 use crate::pg::border::cross;
 use crate::pg::function::{Integers, IntervalText, JsonText, RawDate, RawJsonb, Regclass, Text, Texts, text};
-use crate::pg::identity::{as_owner, with_search_path};
+use crate::pg::identity::as_owner;
+use crate::pg::settings::with_own_names;
 use crate::pg::table::Table;
 use crate::rules::version;
 use crate::{retention, verify};
@@ -100,7 +101,7 @@ fn definition(target: Option<Regclass>) -> Text {
         let target = given("target", target)?.0;
         registry::check_known(target)?;
         let definition = Definition::known(target)?;
-        Ok(Text(with_search_path("pg_catalog, pg_temp", || describe::describe(&definition))))
+        Ok(Text(with_own_names(|| describe::describe(&definition))))
     })
 }
 

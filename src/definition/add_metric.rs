@@ -16,6 +16,7 @@ use crate::metric_history;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
 use crate::pg::message::notice;
+use crate::pg::settings;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal, tree};
 use crate::rules::calendar::Day;
@@ -26,7 +27,7 @@ use pgrx::pg_sys::Oid;
 pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Option<i64>, Error> {
     close::check_transaction()?;
     let form = metrics::parse_one(name, metric).map_err(metrics_error)?;
-    let search_path = identity::setting(c"search_path");
+    let search_path = settings::setting(c"search_path");
     as_owner(definition.target.owner, || {
         definition.lock();
         *definition = Definition::find(definition.target.oid)?;
@@ -58,7 +59,7 @@ pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Op
 pub fn fill(id: i64) -> Result<i64, Error> {
     let run = runs::find_running(id).ok_or(Error::NoRun { id })?;
     let mut definition = Definition::owned(run.target)?;
-    let search_path = identity::setting(c"search_path");
+    let search_path = settings::setting(c"search_path");
     as_owner(definition.target.owner, || {
         definition.lock();
         definition = Definition::find(run.target)?;
@@ -134,7 +135,7 @@ fn plan(definition: &Definition, form: MetricForm, search_path: &str) -> Result<
     let names = SourceNames::of(definition, definition.body().as_ref());
     let columns = source.columns();
     let keys: Vec<_> = columns.into_iter().filter(|column| names.keys.contains(&column.name)).collect();
-    identity::with_search_path(search_path, || validate::metric(&source, &keys, form))
+    settings::with_search_path(search_path, || validate::metric(&source, &keys, form))
 }
 
 /// The columns that a metric has, by table.

@@ -4,7 +4,7 @@ use super::blueprint::TimeType;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
 use crate::catalog::parts::ARGUMENTS;
 use crate::pg::body::Body;
-use crate::pg::identity::with_search_path;
+use crate::pg::settings::with_search_path;
 use crate::pg::spi::Statement;
 use crate::pg::table::{Table, ident, literal};
 use pgrx::pg_sys;

@@ -7,7 +7,8 @@ use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
 use crate::late::{leaves, triggers};
 use crate::pg::expression;
-use crate::pg::identity::{self, as_owner, with_search_path};
+use crate::pg::identity::as_owner;
+use crate::pg::settings::{self, with_search_path};
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
 use crate::retention;
@@ -25,7 +26,7 @@ pub struct Changes {
 }
 
 pub fn alter(definition: &mut Definition, changes: Changes) -> Result<(), Error> {
-    let search_path = identity::setting(c"search_path");
+    let search_path = settings::setting(c"search_path");
     // Who changes another setting at the same time is waited for, and its change is kept.
     as_owner(definition.target.owner, || definition.lock());
     *definition = Definition::find(definition.target.oid)?;

@@ -9,7 +9,7 @@ use crate::catalog::registry::{NewDefinition, Settings};
 use crate::catalog::{Late, PartitionBy};
 use crate::error::Error;
 use crate::late::triggers;
-use crate::pg::identity::with_search_path;
+use crate::pg::settings::with_search_path;
 use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm, MetricsError};

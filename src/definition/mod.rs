@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::late::{leaves, triggers};
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
+use crate::pg::settings;
 use crate::pg::table::{self, Table};
 use crate::rules::calendar::Day;
 use crate::scheduler;
@@ -55,10 +56,10 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         Some(daily) => table::creation_name(daily)?,
         None => (schema.clone(), format!("{name}_daily")),
     };
-    let search_path = identity::setting(c"search_path");
+    let search_path = settings::setting(c"search_path");
     let schedule = request.schedule.clone();
     schedule.as_deref().map_or(Ok(()), validate::schedule)?;
-    let zone = request.time_zone.clone().unwrap_or_else(|| identity::setting(c"TimeZone"));
+    let zone = request.time_zone.clone().unwrap_or_else(|| settings::setting(c"TimeZone"));
     as_owner(owner, || {
         let may_exist = request.if_not_exists;
         let blueprint = Blueprint::draw(request, (schema, name), daily, zone, owner, search_path)?;

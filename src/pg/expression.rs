@@ -2,7 +2,7 @@
 
 use super::border::attempt;
 use super::encoding::ServerText;
-use super::identity::with_search_path;
+use super::settings::with_search_path;
 use super::table::Table;
 use crate::error::Error;
 use pgrx::PgList;

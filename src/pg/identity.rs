@@ -1,29 +1,10 @@
-//! Who the code runs as, and with which settings.
+//! Who the code runs as.
 
 use super::constraints;
-use super::encoding::{ServerText, from_c};
+use super::settings;
 use pgrx::pg_sys::{self, Oid};
-use std::cell::Cell;
-use std::ffi::CStr;
 
-/// The search_path of our own statements.
-const OWN_PATH: &CStr = c"pg_catalog, pg_temp";
-
-/// Settings that could change what a statement means; pinned while the engine works.
-const PINS: [(&CStr, &CStr); 9] = [
-    (c"search_path", OWN_PATH),
-    (c"row_security", c"off"),
-    (c"DateStyle", c"ISO, YMD"),
-    (c"IntervalStyle", c"postgres"),
-    (c"extra_float_digits", c"1"),
-    (c"bytea_output", c"hex"),
-    (c"check_function_bodies", c"on"),
-    (c"default_tablespace", c""),
-    // Tables are read from their beginning.
-    (c"synchronize_seqscans", c"off"),
-];
-
-/// Runs `work` as `role` in a security-restricted context with pinned settings: nothing that a user attached to a
+/// Runs `work` as `role` in a security-restricted context by our settings: nothing that a user attached to a
 /// table can gain more rights than `role` has, or change the session.
 pub fn as_owner<T>(role: Oid, work: impl FnOnce() -> T) -> T {
     with_identity(role, || constraints::undisturbed(work))
@@ -34,93 +15,19 @@ pub fn as_extension<T>(work: impl FnOnce() -> T) -> T {
     with_identity(pg_sys::BOOTSTRAP_SUPERUSERID.into(), work)
 }
 
-thread_local! {
-    /// How many of the functions below are at work: inside of them search_path is not the caller's.
-    static PINNED: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Counts one of them until it ends, by an error, too.
-struct Pinned;
-
-impl Pinned {
-    fn enter() -> Self {
-        PINNED.set(PINNED.get() + 1);
-        Pinned
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        PINNED.set(PINNED.get() - 1);
-    }
-}
-
-/// Runs `work` by our search_path, unless a path has been chosen already: by the caller's, types and operators of
-/// others could stand before PostgreSQL's.
-pub fn with_own_names<T>(work: impl FnOnce() -> T) -> T {
-    if PINNED.get() > 0 { work() } else { with_path(OWN_PATH, work) }
-}
-
 fn with_identity<T>(role: Oid, work: impl FnOnce() -> T) -> T {
-    let _pinned = Pinned::enter();
     let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-    let (mut before, mut context) = (Oid::INVALID, 0);
-    // SAFETY: on an error, the abort of the (sub)transaction restores both identity and settings.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in PINS {
-            pin(name, value);
+    settings::pinned(|| {
+        let (mut before, mut context) = (Oid::INVALID, 0);
+        // SAFETY: on an error, the abort of the (sub)transaction restores the identity.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
+            pg_sys::SetUserIdAndSecContext(role, context | restricted as i32);
+            let result = work();
+            pg_sys::SetUserIdAndSecContext(before, context);
+            result
         }
-        pg_sys::SetUserIdAndSecContext(role, context | restricted as i32);
-        let result = work();
-        pg_sys::AtEOXact_GUC(false, level);
-        pg_sys::SetUserIdAndSecContext(before, context);
-        result
-    }
-}
-
-/// Runs `work`, which resolves names that a user has written, by a search_path.
-pub fn with_search_path<T>(path: &str, work: impl FnOnce() -> T) -> T {
-    with_path(ServerText::of(path).as_c_str(), work)
-}
-
-fn with_path<T>(path: &CStr, work: impl FnOnce() -> T) -> T {
-    let _pinned = Pinned::enter();
-    // SAFETY: on an error, the abort restores the setting.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        pin(c"search_path", path);
-        let result = work();
-        pg_sys::AtEOXact_GUC(false, level);
-        result
-    }
-}
-
-/// A setting as it is now.
-pub fn setting(name: &CStr) -> String {
-    // SAFETY: a setting that exists has a value, which is copied before anything can change it.
-    unsafe {
-        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-        if value.is_null() { String::new() } else { from_c(value) }
-    }
-}
-
-/// Sets one setting until the surrounding nest level ends.
-fn pin(name: &CStr, value: &CStr) {
-    // SAFETY: both are valid C strings; the action is local to the nest level.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_SUSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
-    }
+    })
 }
 
 /// Whether the current role is `owner`, a member of it, or a superuser.

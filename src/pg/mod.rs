@@ -27,6 +27,7 @@ pub mod modifier;
 pub mod process;
 pub mod receiver;
 pub mod rows;
+pub mod settings;
 pub mod spi;
 pub mod table;
 pub mod transaction;

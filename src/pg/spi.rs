@@ -4,8 +4,8 @@
 
 use super::convert::Bind;
 use super::encoding::ServerText;
-use super::identity::with_own_names;
 use super::receiver::{Receiver, Row};
+use super::settings::with_own_names;
 use super::value::Datum;
 use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};

@@ -1,6 +1,7 @@
 //! Values whose type is known at run time only: copies that outlive a row, equality, text.
 
 use super::encoding::ServerText;
+use super::settings::with_own_names;
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, c_char};
@@ -232,18 +233,18 @@ impl Image {
     }
 }
 
-/// The value written by its type's output function.
+/// The value written by its type's output function, by our settings.
 pub fn to_text(oid: Oid, value: Datum) -> ServerText {
     let mut function = Oid::INVALID;
     let mut varlena = false;
     // SAFETY: value is a non-null datum of type oid; the output is a fresh C string.
-    unsafe {
+    with_own_names(|| unsafe {
         pg_sys::getTypeOutputInfo(oid, &mut function, &mut varlena);
         let text = pg_sys::OidOutputFunctionCall(function, value.raw());
         let owned = ServerText::copy(CStr::from_ptr(text).to_bytes());
         pg_sys::pfree(text.cast());
         owned
-    }
+    })
 }
 
 /// The value read by its type's input function, in the current memory context; raises its error.

@@ -8,27 +8,15 @@ use crate::guc;
 use crate::pg::board::{self, Found, Load};
 use crate::pg::message;
 use crate::pg::process::{self, Cancel};
+use crate::pg::settings;
 use crate::pg::transaction;
 use crate::rules::version::LIBRARY;
 use pgrx::pg_sys::{Datum, Oid};
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::time::Duration;
 
 /// A worker waits no longer than this for locks and writers: it comes back, and others have their turn.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the owner of a database could set for every process in it, and would change what runs do.
-const PINS: [(&CStr, &CStr); 9] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
-    (c"TimeZone", c"UTC"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_deferrable", c"off"),
-    (c"session_replication_role", c"origin"),
-    (c"statement_timeout", c"0"),
-    (c"idle_in_transaction_session_timeout", c"0"),
-    (c"row_security", c"off"),
-];
 
 /// A worker's place on the board, and what it is started for.
 #[derive(Clone, Copy)]
@@ -58,9 +46,7 @@ pub fn main(argument: Datum) {
     process::take_signals(Cancel::EndsStatement);
     board::enter_place(place.number, place.database);
     process::connect(place.database);
-    for (name, value) in PINS {
-        process::pin(name, value);
-    }
+    settings::pin_for_worker();
     let patience = PATIENCE.min(guc::lock_timeout()).as_millis().max(1).to_string();
     let patience = CString::new(patience).unwrap_or_default();
     process::pin(c"lock_timeout", &patience);

@@ -149,6 +149,10 @@ fn what_an_owner_sets_for_the_database_changes_no_run() {
          ALTER DATABASE stage SET statement_timeout = '1ms';
          ALTER DATABASE stage SET lock_timeout = '1ms';
          ALTER DATABASE stage SET datestyle = 'SQL, DMY';
+         ALTER DATABASE stage SET standard_conforming_strings = off;
+         ALTER DATABASE stage SET quote_all_identifiers = on;
+         ALTER DATABASE stage SET transform_null_equals = on;
+         ALTER DATABASE stage SET exit_on_error = on;
          ALTER DATABASE stage SET session_replication_role = 'replica'",
     );
     scene.fill("2024-12-02", "2024-12-09");

@@ -34,6 +34,7 @@ mod restated_keys;
 mod restores;
 mod retention;
 mod rights;
+mod settings;
 mod shapes;
 mod sources;
 mod today;
