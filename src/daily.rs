@@ -109,7 +109,7 @@ const FIRST_KEY: usize = 2;
 fn aggregate_sql(definition: &Definition, from: Day, to: Day) -> String {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     format!(
-        "SELECT 0, {SNAPSHOT_DATE} - DATE '2000-01-01', {}, {}
+        "SELECT 0, {SNAPSHOT_DATE}, {}, {}
          FROM {}",
         definition.key_list(""),
         metrics.join(", "),
@@ -123,7 +123,7 @@ fn day_and_keys(definition: &Definition) -> String {
 }
 
 fn row_day(row: &Row) -> Day {
-    Day::stored(row.datum(1).map_or(0, |day| day.value() as i32))
+    row.get(1).unwrap_or_default()
 }
 
 fn source_rows(definition: &Definition, row: &Row) -> i64 {
@@ -200,7 +200,7 @@ fn compare(
             .join(" AND "),
     };
     let sql = format!(
-        "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
+        "{} WHERE {among} UNION ALL SELECT 1, {SNAPSHOT_DATE}, {keys}, {} FROM {}
          WHERE {SNAPSHOT_DATE} BETWEEN DATE '{from}' AND DATE '{to}' AND {among} ORDER BY {}",
         aggregate_sql(definition, from, to),
         metrics.join(", "),
@@ -312,13 +312,12 @@ pub fn first_day(definition: &Definition, today: Day) -> Result<Option<Day>, Err
     check_row_security(definition.source, definition.target.owner)?;
     let keyed: Vec<String> = definition.keys.iter().map(|key| format!("{} IS NOT NULL", ident(&key.name))).collect();
     let first = Statement::new(&format!(
-        "SELECT pg_catalog.min({SNAPSHOT_DATE}) - DATE '2000-01-01' FROM {} WHERE {}",
+        "SELECT pg_catalog.min({SNAPSHOT_DATE}) FROM {} WHERE {}",
         definition.aggregated(Day::FIRST, today),
         keyed.join(" AND ")
     ))
     .first(|row| row.get(0))
-    .flatten()
-    .map(Day::stored);
+    .flatten();
     Ok(first)
 }
 

@@ -68,12 +68,11 @@ pub fn apply(definition: &mut Definition) -> Result<i64, Error> {
 /// The first day whose snapshot is young enough; None when all are kept for ever.
 pub fn horizon(definition: &Definition) -> Option<Day> {
     let retention = definition.retention.as_deref()?;
-    Statement::new("SELECT (DATE '2000-01-01' + $1 - $2::interval)::date - DATE '2000-01-01'")
-        .bind(definition.today().number())
+    Statement::new("SELECT ($1 - $2::interval)::date")
+        .bind(definition.today())
         .bind(retention)
         .first(|row| row.get(0))
         .flatten()
-        .map(Day::stored)
 }
 
 /// Days before the horizon that have no snapshot will not get one; how many came to that now.

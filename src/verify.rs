@@ -34,10 +34,9 @@ pub fn differences(definition: &Definition, from: Option<Day>, to: Option<Day>) 
     let days = clean_days(definition, start, from, to);
     let Some(last) = days.last().copied() else { return Ok(Vec::new()) };
     daily::check_row_security(definition.source, definition.target.owner)?;
-    let numbers: Vec<i32> = days.iter().map(|day| day.number()).collect();
     let json = Layout::of(pg_sys::JSONBOID);
-    let found = Statement::new(&Query::new(definition, start, last).sql()).bind(numbers).map(|row| Difference {
-        day: Day::stored(row.get(0).unwrap_or_default()),
+    let found = Statement::new(&Query::new(definition, start, last).sql()).bind(days).map(|row| Difference {
+        day: row.get(0).unwrap_or_default(),
         key: row.datum(1).map(|key| Image::of(json, key)),
         column: row.get(2).unwrap_or_default(),
         stored: row.get(3),
@@ -115,7 +114,7 @@ impl<'a> Query<'a> {
                  SELECT {SNAPSHOT_DATE}, {keys}, {metrics} FROM {daily}
                  WHERE {SNAPSHOT_DATE} >= DATE '{start}' AND {SNAPSHOT_DATE} < DATE '{live}'),
              k AS (SELECT {keys}, min({day}) AS {first} FROM e GROUP BY {keys}),
-             d AS (SELECT DATE '2000-01-01' + number AS {day} FROM pg_catalog.unnest($1) AS number),
+             d AS (SELECT day AS {day} FROM pg_catalog.unnest($1) AS day),
              cells AS (
                  SELECT d.{day}, {k_keys}, {days_ago}, e.{day} IS NOT NULL AS {has_events}, {cells}
                  FROM d JOIN k ON k.{first} <= d.{day}
@@ -124,7 +123,7 @@ impl<'a> Query<'a> {
              x AS (SELECT {day}, {keys}, true AS {present}, {expected} FROM cells GROUP BY {day}, {keys} {expired}),
              s AS (SELECT {SNAPSHOT_DATE} AS {day}, {keys}, true AS {present}, {values} FROM {target}
                    WHERE {SNAPSHOT_DATE} IN (SELECT {day} FROM d))
-             SELECT coalesce(x.{day}, s.{day}) - DATE '2000-01-01', pg_catalog.jsonb_build_object({json}),
+             SELECT coalesce(x.{day}, s.{day}), pg_catalog.jsonb_build_object({json}),
                     c.name, c.stored, c.expected
              FROM x FULL JOIN s ON x.{day} = s.{day} AND {x_is_s}
              CROSS JOIN LATERAL (VALUES {comparisons}) AS c (name, stored, expected, agree)

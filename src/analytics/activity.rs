@@ -99,7 +99,7 @@ fn each_key(subject: &Subject, to: Day, mut add: impl FnMut(&[Day])) -> Result<(
             current.clear();
             current.extend(columns.map(|(index, column)| Image::of(column.layout, row.some(index + 1))));
         }
-        active.push(Day::stored(row.datum(0).map_or(0, |day| day.value() as i32)));
+        active.push(row.get(0).unwrap_or_default());
         Ok(())
     })?;
     add_sorted(&mut active, &mut add);

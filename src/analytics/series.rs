@@ -27,7 +27,7 @@ pub fn answer(
         .flatten();
     let zero = zero.as_ref().map(Image::datum);
     let mut line = Line { next: from, zero, ticker: Ticker::default(), rows };
-    let day = "x.snapshot_date - DATE '2000-01-01'";
+    let day = "x.snapshot_date";
     let statement = match &key {
         Some(key) => {
             let of_key = format!("{} AND {}", subject.daily_rows_of_days(from, to), subject.is_key());
@@ -39,7 +39,7 @@ pub fn answer(
         }
     };
     statement.each(|row| {
-        let day = Day::stored(row.get(0).unwrap_or_default());
+        let day = row.get(0).unwrap_or_default();
         line.idle_until(day);
         line.put(day, row.datum(1));
         Ok(())

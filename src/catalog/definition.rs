@@ -172,7 +172,7 @@ impl Definition {
             aggregate,
             time_column: row.time_column,
             windows: row.windows.iter().map(|window| *window as usize).collect(),
-            start: row.start.map(Day::stored),
+            start: row.start,
             time_zone: row.time_zone,
             filter: row.filter,
             shape: Shape::from_name(&row.shape).unwrap_or(Shape::Ragged),
@@ -181,7 +181,7 @@ impl Definition {
             lookback: row.lookback,
             partition_by: PartitionBy::from_name(&row.partition_by).unwrap_or(PartitionBy::None),
             retention: row.retention,
-            frozen_through: row.frozen_through.map(Day::stored),
+            frozen_through: row.frozen_through,
             target,
             daily,
             keys,
@@ -246,20 +246,20 @@ impl Definition {
 
     /// Today in the definition's time zone, by the wall clock.
     pub fn today(&self) -> Day {
-        let today = Statement::new("SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $1)::date - DATE '2000-01-01'")
+        let today = Statement::new("SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $1)::date")
             .bind(self.time_zone.as_str())
-            .first(|row| row.get::<i32>(0))
+            .first(|row| row.get(0))
             .flatten();
-        Day::stored(today.unwrap_or_default())
+        today.unwrap_or_default()
     }
 
     /// Fixes the start date.
     pub fn set_start(&mut self, start: Day) {
         self.start = Some(start);
         as_extension(|| {
-            Statement::new("UPDATE cumulate.definition SET start_date = DATE '2000-01-01' + $2 WHERE target = $1")
+            Statement::new("UPDATE cumulate.definition SET start_date = $2 WHERE target = $1")
                 .bind(self.target.oid)
-                .bind(start.number())
+                .bind(start)
                 .run()
         });
     }
@@ -330,7 +330,7 @@ struct Stored {
     keys: Vec<String>,
     metrics: String,
     windows: Vec<i32>,
-    start: Option<i32>,
+    start: Option<Day>,
     time_zone: String,
     filter: Option<String>,
     shape: String,
@@ -339,14 +339,14 @@ struct Stored {
     lookback: i32,
     partition_by: String,
     retention: Option<String>,
-    frozen_through: Option<i32>,
+    frozen_through: Option<Day>,
 }
 
 fn read(target: Oid) -> Option<Stored> {
     Statement::new(
-        "SELECT source::oid, daily::oid, time_column, keys, metrics::text, windows, start_date - DATE '2000-01-01',
+        "SELECT source::oid, daily::oid, time_column, keys, metrics::text, windows, start_date,
                 time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention::text,
-                frozen_through - DATE '2000-01-01', id
+                frozen_through, id
          FROM cumulate.definition WHERE target = $1",
     )
     .bind(target)

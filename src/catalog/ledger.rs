@@ -68,16 +68,16 @@ pub struct Counts {
 pub fn entries(target: Oid, from: Day, to: Day) -> Vec<Entry> {
     as_extension(|| {
         Statement::new(
-            "SELECT day - DATE '2000-01-01', state, (extract(epoch FROM aggregated_at) * 1000000)::bigint FROM cumulate.ledger
-             WHERE target = $1 AND day BETWEEN DATE '2000-01-01' + $2 AND DATE '2000-01-01' + $3 ORDER BY day",
+            "SELECT day, state, (extract(epoch FROM aggregated_at) * 1000000)::bigint FROM cumulate.ledger
+             WHERE target = $1 AND day BETWEEN $2 AND $3 ORDER BY day",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(to.number())
+        .bind(from)
+        .bind(to)
         .map(|row| {
             let name: String = row.get(1).unwrap_or_default();
             Entry {
-                day: Day::stored(row.get(0).unwrap_or_default()),
+                day: row.get(0).unwrap_or_default(),
                 state: State::ALL.into_iter().find(|state| state.name() == name).unwrap_or(State::Missing),
                 aggregated_at: row.get(2),
             }
@@ -90,52 +90,51 @@ pub fn newest(target: Oid, before: Day, states: &[State]) -> Option<Day> {
     let names: Vec<String> = states.iter().map(|state| state.name().to_owned()).collect();
     as_extension(|| {
         Statement::new(
-            "SELECT pg_catalog.max(day) - DATE '2000-01-01' FROM cumulate.ledger
-             WHERE target = $1 AND day - DATE '2000-01-01' < $2 AND state = ANY ($3)",
+            "SELECT pg_catalog.max(day) FROM cumulate.ledger
+             WHERE target = $1 AND day < $2 AND state = ANY ($3)",
         )
         .bind(target)
-        .bind(before.number())
+        .bind(before)
         .bind(names)
         .first(|row| row.get(0))
         .flatten()
     })
-    .map(Day::stored)
 }
 
 /// Days that have a snapshot, from `from` on, ascending.
 pub fn snapshots(target: Oid, from: Day, to: Option<Day>) -> Vec<Day> {
     as_extension(|| {
         Statement::new(
-            "SELECT day - DATE '2000-01-01' FROM cumulate.ledger
-             WHERE target = $1 AND day >= DATE '2000-01-01' + $2
-               AND ($3 IS NULL OR day <= DATE '2000-01-01' + $3) AND state IN ('open', 'closed', 'frozen') ORDER BY day",
+            "SELECT day FROM cumulate.ledger
+             WHERE target = $1 AND day >= $2
+               AND ($3 IS NULL OR day <= $3) AND state IN ('open', 'closed', 'frozen') ORDER BY day",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(to.map(Day::number))
-        .map(|row| Day::stored(row.get(0).unwrap_or_default()))
+        .bind(from)
+        .bind(to)
+        .map(|row| row.get(0).unwrap_or_default())
     })
 }
 
 /// Notes that days were aggregated from the source, with what was counted; `over` says whether each was over then.
 pub fn record_aggregated(target: Oid, days: &[(Day, Counts, bool)]) {
-    let numbers: Vec<i32> = days.iter().map(|(day, ..)| day.number()).collect();
+    let named: Vec<Day> = days.iter().map(|(day, ..)| *day).collect();
     let events: Vec<i64> = days.iter().map(|(_, counts, _)| counts.events).collect();
     let unkeyed: Vec<i64> = days.iter().map(|(_, counts, _)| counts.unkeyed).collect();
     let over: Vec<bool> = days.iter().map(|(.., over)| *over).collect();
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.ledger AS l (target, day, state, events, unkeyed_events, aggregated_at)
-             SELECT $1, DATE '2000-01-01' + d, 'missing', e, u, CASE WHEN o THEN pg_catalog.clock_timestamp() END
+             SELECT $1, d, 'missing', e, u, CASE WHEN o THEN pg_catalog.clock_timestamp() END
              FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
                   AS t (d, e, u, o)
-             WHERE NOT EXISTS (SELECT FROM cumulate.ledger k WHERE k.target = $1 AND k.day = DATE '2000-01-01' + d
+             WHERE NOT EXISTS (SELECT FROM cumulate.ledger k WHERE k.target = $1 AND k.day = d
                                AND (k.events, k.unkeyed_events, k.aggregated_at IS NOT NULL) = (e, u, o))
              ON CONFLICT (target, day) DO UPDATE SET events = excluded.events,
                  unkeyed_events = excluded.unkeyed_events, aggregated_at = excluded.aggregated_at",
         )
         .bind(target)
-        .bind(numbers)
+        .bind(named)
         .bind(events)
         .bind(unkeyed)
         .bind(over)
@@ -145,21 +144,21 @@ pub fn record_aggregated(target: Oid, days: &[(Day, Counts, bool)]) {
 
 /// Notes that snapshots were made or settled, with their rows where they were made now.
 pub fn record_closed(target: Oid, days: &[(Day, State, Option<i64>)]) {
-    let numbers: Vec<i32> = days.iter().map(|(day, ..)| day.number()).collect();
+    let named: Vec<Day> = days.iter().map(|(day, ..)| *day).collect();
     let states: Vec<String> = days.iter().map(|(_, state, _)| state.name().to_owned()).collect();
     let rows: Vec<Option<i64>> = days.iter().map(|(.., rows)| *rows).collect();
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.ledger AS l (target, day, state, rows, closed_at)
-             SELECT $1, DATE '2000-01-01' + d, s, coalesce(r, 0), pg_catalog.clock_timestamp()
+             SELECT $1, d, s, coalesce(r, 0), pg_catalog.clock_timestamp()
              FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS t (d, s, r)
              WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
-                               WHERE k.target = $1 AND k.day = DATE '2000-01-01' + d AND k.state = s)
+                               WHERE k.target = $1 AND k.day = d AND k.state = s)
              ON CONFLICT (target, day) DO UPDATE SET state = excluded.state, closed_at = excluded.closed_at,
                  rows = CASE WHEN l.state = 'missing' THEN excluded.rows ELSE l.rows END",
         )
         .bind(target)
-        .bind(numbers)
+        .bind(named)
         .bind(states)
         .bind(rows)
         .run()
@@ -171,16 +170,16 @@ pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
     if changes.is_empty() {
         return;
     }
-    let numbers: Vec<i32> = changes.iter().map(|(day, _)| day.number()).collect();
+    let named: Vec<Day> = changes.iter().map(|(day, _)| *day).collect();
     let by: Vec<i64> = changes.iter().map(|(_, by)| *by).collect();
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger AS l SET rows = l.rows + t.by
              FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (d, by)
-             WHERE l.target = $1 AND l.day = DATE '2000-01-01' + t.d",
+             WHERE l.target = $1 AND l.day = t.d",
         )
         .bind(target)
-        .bind(numbers)
+        .bind(named)
         .bind(by)
         .run()
     });
@@ -188,16 +187,16 @@ pub fn adjust_rows(target: Oid, changes: &[(Day, i64)]) {
 
 /// Notes how many rows snapshots have.
 pub fn record_rows(target: Oid, days: &[(Day, i64)]) {
-    let numbers: Vec<i32> = days.iter().map(|(day, _)| day.number()).collect();
+    let named: Vec<Day> = days.iter().map(|(day, _)| *day).collect();
     let rows: Vec<i64> = days.iter().map(|(_, rows)| *rows).collect();
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger AS l SET rows = t.r
              FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (d, r)
-             WHERE l.target = $1 AND l.day = DATE '2000-01-01' + t.d AND l.rows <> t.r",
+             WHERE l.target = $1 AND l.day = t.d AND l.rows <> t.r",
         )
         .bind(target)
-        .bind(numbers)
+        .bind(named)
         .bind(rows)
         .run()
     });
@@ -207,10 +206,10 @@ pub fn record_rows(target: Oid, days: &[(Day, i64)]) {
 /// their rows have been compared. Whether there were any.
 pub fn adopt(target: Oid, table: &str, from: Day, to: Day) -> bool {
     let found: Vec<(Day, State, Option<i64>)> = Statement::new(&format!(
-        "SELECT snapshot_date - DATE '2000-01-01', pg_catalog.count(*) FROM {table}
+        "SELECT snapshot_date, pg_catalog.count(*) FROM {table}
          WHERE snapshot_date BETWEEN DATE '{from}' AND DATE '{to}' GROUP BY snapshot_date"
     ))
-    .map(|row| (Day::stored(row.get(0).unwrap_or_default()), State::Open, row.get(1)));
+    .map(|row| (row.get(0).unwrap_or_default(), State::Open, row.get(1)));
     record_closed(target, &found);
     !found.is_empty()
 }
@@ -220,11 +219,11 @@ pub fn rows(target: Oid, from: Day, to: Day) -> i64 {
     as_extension(|| {
         Statement::new(
             "SELECT pg_catalog.sum(rows)::bigint FROM cumulate.ledger
-             WHERE target = $1 AND day BETWEEN DATE '2000-01-01' + $2 AND DATE '2000-01-01' + $3",
+             WHERE target = $1 AND day BETWEEN $2 AND $3",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(to.number())
+        .bind(from)
+        .bind(to)
         .first(|row| row.get(0))
         .flatten()
     })
@@ -239,8 +238,8 @@ pub fn newest_snapshot(target: Oid) -> Option<Day> {
 /// The clock has stepped back: closed days that are not over become open again.
 pub fn reopen(target: Oid, today: Day) {
     as_extension(|| {
-        let ahead = "target = $1 AND state = 'closed' AND day >= DATE '2000-01-01' + $2";
-        let bound = |sql: &str| Statement::new(sql).bind(target).bind(today.number());
+        let ahead = "target = $1 AND state = 'closed' AND day >= $2";
+        let bound = |sql: &str| Statement::new(sql).bind(target).bind(today);
         if bound(&format!("SELECT FROM cumulate.ledger WHERE {ahead} LIMIT 1")).exists() {
             bound(&format!("UPDATE cumulate.ledger SET state = 'open', aggregated_at = NULL WHERE {ahead}")).run();
         }
@@ -259,10 +258,10 @@ pub fn freeze(target: Oid, through: Day) {
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger SET state = 'frozen'
-             WHERE target = $1 AND day <= DATE '2000-01-01' + $2 AND state = 'closed'",
+             WHERE target = $1 AND day <= $2 AND state = 'closed'",
         )
         .bind(target)
-        .bind(through.number())
+        .bind(through)
         .run()
     });
 }
@@ -276,25 +275,25 @@ pub fn newest_known(target: Oid) -> Option<Day> {
 pub fn snapshots_with_rows(target: Oid, before: Day) -> Vec<(Day, i64)> {
     as_extension(|| {
         Statement::new(
-            "SELECT day - DATE '2000-01-01', rows FROM cumulate.ledger
-             WHERE target = $1 AND day < DATE '2000-01-01' + $2 AND state IN ('open', 'closed', 'frozen') ORDER BY day",
+            "SELECT day, rows FROM cumulate.ledger
+             WHERE target = $1 AND day < $2 AND state IN ('open', 'closed', 'frozen') ORDER BY day",
         )
         .bind(target)
-        .bind(before.number())
-        .map(|row| (Day::stored(row.get(0).unwrap_or_default()), row.get(1).unwrap_or_default()))
+        .bind(before)
+        .map(|row| (row.get(0).unwrap_or_default(), row.get(1).unwrap_or_default()))
     })
 }
 
 /// Notes that the snapshots of these days are gone.
 pub fn drop_snapshots(target: Oid, days: impl IntoIterator<Item = Day>) {
-    let numbers: Vec<i32> = days.into_iter().map(Day::number).collect();
+    let named: Vec<Day> = days.into_iter().collect();
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger SET state = 'dropped', rows = 0
-             WHERE target = $1 AND day - DATE '2000-01-01' = ANY ($2)",
+             WHERE target = $1 AND day = ANY ($2)",
         )
         .bind(target)
-        .bind(numbers)
+        .bind(named)
         .run()
     });
 }
@@ -304,14 +303,14 @@ pub fn drop_missing(target: Oid, from: Day, before: Day) -> i64 {
     let inserted = as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.ledger AS l (target, day, state)
-             SELECT $1, DATE '2000-01-01' + number, 'dropped' FROM pg_catalog.generate_series($2, $3 - 1) AS number
+             SELECT $1, $2 + number, 'dropped' FROM pg_catalog.generate_series(0, $3 - $2 - 1) AS number
              WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
-                               WHERE k.target = $1 AND k.day = DATE '2000-01-01' + number AND k.state <> 'missing')
+                               WHERE k.target = $1 AND k.day = $2 + number AND k.state <> 'missing')
              ON CONFLICT (target, day) DO UPDATE SET state = 'dropped'",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(before.number())
+        .bind(from)
+        .bind(before)
         .run()
     });
     inserted as i64
@@ -322,11 +321,11 @@ pub fn take_back(target: Oid, from: Day, to: Day) {
     as_extension(|| {
         Statement::new(
             "UPDATE cumulate.ledger SET state = 'missing'
-             WHERE target = $1 AND state = 'dropped' AND day - DATE '2000-01-01' BETWEEN $2 AND $3",
+             WHERE target = $1 AND state = 'dropped' AND day BETWEEN $2 AND $3",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(to.number())
+        .bind(from)
+        .bind(to)
         .run()
     });
 }

@@ -39,12 +39,12 @@ pub fn note_days_of(target: Oid, from: Day, to: Day) {
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.note (target, day, pid, noted_at)
-             SELECT $1, DATE '2000-01-01' + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
-             FROM pg_catalog.generate_series($2, $3) AS number",
+             SELECT $1, $2 + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+             FROM pg_catalog.generate_series(0, $3 - $2) AS number",
         )
         .bind(target)
-        .bind(from.number())
-        .bind(to.number())
+        .bind(from)
+        .bind(to)
         .run()
     });
 }
@@ -55,16 +55,22 @@ pub fn read(target: Oid, through: Day) -> Vec<Note> {
     crate::late::collect::flush();
     as_extension(|| {
         Statement::new(
-            "SELECT id, day - DATE '2000-01-01', key FROM cumulate.note
-             WHERE target = $1 AND (day IS NULL OR day <= DATE '2000-01-01' + $2)",
+            "SELECT id, day, key FROM cumulate.note
+             WHERE target = $1 AND (day IS NULL OR day <= $2)",
         )
         .bind(target)
-        .bind(through.number())
-        .map(|row| Note {
-            id: row.get(0).unwrap_or_default(),
-            day: row.get(1).map(Day::stored),
-            key: row.get(2),
-        })
+        .bind(through)
+        .map(|row| Note { id: row.get(0).unwrap_or_default(), day: row.get(1), key: row.get(2) })
+    })
+}
+
+/// Whether notes for days up to `through`, or for every day, wait to be repaired.
+pub fn wait(target: Oid, through: Day) -> bool {
+    as_extension(|| {
+        Statement::new("SELECT FROM cumulate.note WHERE target = $1 AND (day IS NULL OR day <= $2) LIMIT 1")
+            .bind(target)
+            .bind(through)
+            .exists()
     })
 }
 
@@ -72,12 +78,12 @@ pub fn read(target: Oid, through: Day) -> Vec<Note> {
 pub fn days(target: Oid, through: Day) -> Vec<Option<Day>> {
     as_extension(|| {
         Statement::new(
-            "SELECT DISTINCT day - DATE '2000-01-01' FROM cumulate.note
-             WHERE target = $1 AND (day IS NULL OR day <= DATE '2000-01-01' + $2)",
+            "SELECT DISTINCT day FROM cumulate.note
+             WHERE target = $1 AND (day IS NULL OR day <= $2)",
         )
         .bind(target)
-        .bind(through.number())
-        .map(|row| row.get(0).map(Day::stored))
+        .bind(through)
+        .map(|row| row.get(0))
     })
 }
 
@@ -99,17 +105,18 @@ pub fn note_days(source: Oid, from: Day, to: Day) {
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.note (target, day, pid, noted_at)
-             SELECT f.target, DATE '2000-01-01' + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+             SELECT f.target, d.first + number, pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
              FROM cumulate.definition f
-             CROSS JOIN LATERAL pg_catalog.generate_series(
-                 greatest($2, f.start_date - DATE '2000-01-01'),
-                 least($3, (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date - 1 - DATE '2000-01-01')) AS number
+             CROSS JOIN LATERAL (
+                 SELECT greatest($2, f.start_date) AS first,
+                        least($3, (pg_catalog.clock_timestamp() AT TIME ZONE f.time_zone)::date - 1) AS last) AS d
+             CROSS JOIN LATERAL pg_catalog.generate_series(0, d.last - d.first) AS number
              WHERE f.late = 'trigger'
                AND f.source IN (SELECT $1 UNION ALL SELECT relid FROM cumulate_internal.partitions($1::regclass))",
         )
         .bind(source)
-        .bind(from.number())
-        .bind(to.number())
+        .bind(from)
+        .bind(to)
         .run()
     });
 }

@@ -34,7 +34,7 @@ pub fn register(new: NewDefinition) -> i64 {
         Statement::new(
             "INSERT INTO cumulate.definition (target, source, daily, time_column, keys, metrics, windows,
                  start_date, time_zone, filter, shape, expire_idle, late, lookback, partition_by, retention)
-             VALUES ($1, $2, $3, $4, $5, $6::json, $7, DATE '2000-01-01' + $8, $9, $10, $11, $12, $13, $14, $15,
+             VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $11, $12, $13, $14, $15,
                      $16::interval)
              RETURNING id",
         )
@@ -45,7 +45,7 @@ pub fn register(new: NewDefinition) -> i64 {
         .bind(new.keys)
         .bind(new.metrics)
         .bind(new.windows)
-        .bind(new.start.map(Day::number))
+        .bind(new.start)
         .bind(new.time_zone)
         .bind(new.filter)
         .bind(new.shape.name())
@@ -124,9 +124,9 @@ pub fn change_filter(target: Oid, filter: Option<&str>) {
 /// Freezes days: what is closed stays as it is from now on.
 pub fn freeze(target: Oid, through: Day) {
     as_extension(|| {
-        Statement::new("UPDATE cumulate.definition SET frozen_through = DATE '2000-01-01' + $2 WHERE target = $1")
+        Statement::new("UPDATE cumulate.definition SET frozen_through = $2 WHERE target = $1")
             .bind(target)
-            .bind(through.number())
+            .bind(through)
             .run()
     });
 }
@@ -224,6 +224,11 @@ pub fn part_of(table: Oid) -> Option<Oid> {
             .first(|row| row.get(0))
             .flatten()
     })
+}
+
+/// Whether a table lacks something that its work needs.
+pub fn has_defects(target: Oid) -> bool {
+    as_extension(|| Statement::new("SELECT FROM cumulate.defects WHERE target = $1").bind(target).exists())
 }
 
 /// A metric that is being added: its form as json, and the run that does it.

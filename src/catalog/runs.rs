@@ -57,15 +57,15 @@ pub fn begin(target: Oid, cause: Cause, span: Option<(Day, Day)>) -> i64 {
     as_extension(|| {
         Statement::new(
             "INSERT INTO cumulate.run (target, trigger, from_day, to_day, days_total, status, pid, process_started_at, started_at)
-             SELECT $1, $2, DATE '2000-01-01' + $3, DATE '2000-01-01' + $4, coalesce($4 - $3 + 1, 0), 'running', a.pid,
+             SELECT $1, $2, $3, $4, coalesce($4 - $3 + 1, 0), 'running', a.pid,
                     a.backend_start, pg_catalog.clock_timestamp()
              FROM pg_catalog.pg_stat_activity a WHERE a.pid = pg_catalog.pg_backend_pid()
              RETURNING run_id",
         )
         .bind(target)
         .bind(cause.name())
-        .bind(span.map(|(from, _)| from.number()))
-        .bind(span.map(|(_, to)| to.number()))
+        .bind(span.map(|(from, _)| from))
+        .bind(span.map(|(_, to)| to))
         .first(|row| row.get(0))
         .flatten()
         .unwrap_or_default()
@@ -76,7 +76,7 @@ pub fn begin(target: Oid, cause: Cause, span: Option<(Day, Day)>) -> i64 {
 pub fn find_running(id: i64) -> Option<Run> {
     as_extension(|| {
         Statement::new(
-            "SELECT target::oid, from_day - DATE '2000-01-01', to_day - DATE '2000-01-01', days_done,
+            "SELECT target::oid, from_day, to_day, days_done,
                     (extract(epoch FROM started_at) * 1000000)::bigint, rows
              FROM cumulate.run WHERE run_id = $1 AND status = 'running' AND pid = pg_catalog.pg_backend_pid()",
         )
@@ -84,8 +84,8 @@ pub fn find_running(id: i64) -> Option<Run> {
         .first(|row| {
             Some(Run {
                 target: row.get(0)?,
-                from: Day::stored(row.get(1)?),
-                to: Day::stored(row.get(2)?),
+                from: row.get(1)?,
+                to: row.get(2)?,
                 days_done: row.get(3)?,
                 started_at: row.get(4)?,
                 rows: row.get(5)?,

@@ -85,7 +85,7 @@ pub fn run(
     let (mut ticker, mut fits) = (Ticker::default(), true);
     keys.daily(passage).serial_if(serial).each_until(|row| {
         ticker.tick();
-        let row_day = Day::stored(row.datum(0).map_or(0, |day| day.value() as i32));
+        let row_day = row.get(0).unwrap_or_default();
         while fits && day < row_day {
             fits = finish(&mut keys, &mut day)?;
         }
@@ -149,7 +149,7 @@ impl<'a> Keys<'a> {
         let keys = self.definition.key_list("");
         let metrics: Vec<String> = self.definition.metrics.iter().map(|metric| ident(&metric.daily_column)).collect();
         Statement::new(&format!(
-            "SELECT {SNAPSHOT_DATE} - DATE '2000-01-01', {keys}, {} FROM {}
+            "SELECT {SNAPSHOT_DATE}, {keys}, {} FROM {}
              WHERE {SNAPSHOT_DATE} BETWEEN DATE '{}' AND DATE '{}' ORDER BY {SNAPSHOT_DATE}, {}",
             metrics.join(", "),
             self.definition.daily.sql(),

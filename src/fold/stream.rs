@@ -62,7 +62,7 @@ impl Columns {
     }
 
     pub fn day(self, row: &Row) -> Day {
-        Day::stored(row.datum(1).map_or(0, |day| day.value() as i32))
+        row.get(1).unwrap_or_default()
     }
 
     /// Key columns are never NULL in daily and cumulative tables.
@@ -171,8 +171,7 @@ impl<'a> Reading<'a> {
     fn select(&self, kind: u8, (first, last): (Day, Day), values: &str, metrics: &str, from: &str) -> String {
         let keys = self.definition.key_list("t.");
         // The day is the last column of a row: where it is known, those before it need not be taken apart.
-        let day =
-            if first == last { first.number().to_string() } else { format!("t.{SNAPSHOT_DATE} - DATE '2000-01-01'") };
+        let day = if first == last { format!("DATE '{first}'") } else { format!("t.{SNAPSHOT_DATE}") };
         format!("SELECT {kind}, {day}, {keys}, {values}, {metrics} {from}")
     }
 

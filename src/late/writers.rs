@@ -88,7 +88,7 @@ fn writers(source: Oid, zone: &str, day: Option<Day>) -> Vec<Writer> {
                    AND EXISTS (SELECT FROM pg_catalog.pg_locks x
                                WHERE x.virtualtransaction = l.virtualtransaction
                                  AND x.locktype = 'transactionid' AND x.granted AND x.mode = 'ExclusiveLock'))
-             SELECT w.pid, p.gid, a.xact_start, (a.xact_start AT TIME ZONE $2)::date - DATE '2000-01-01'
+             SELECT w.pid, p.gid, a.xact_start, (a.xact_start AT TIME ZONE $2)::date
              FROM writer w
              LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid
              LEFT JOIN pg_catalog.pg_prepared_xacts p
@@ -97,17 +97,17 @@ fn writers(source: Oid, zone: &str, day: Option<Day>) -> Vec<Writer> {
                                                 AND x.transactionid = p.transaction)
              WHERE a.xact_start IS NULL OR w.pid = pg_catalog.pg_backend_pid()
                 OR (a.xact_start AT TIME ZONE $2)::date <= coalesce(
-                       DATE '2000-01-01' + $3, (pg_catalog.clock_timestamp() AT TIME ZONE $2)::date - 1)
+                       $3, (pg_catalog.clock_timestamp() AT TIME ZONE $2)::date - 1)
              ORDER BY a.xact_start NULLS FIRST, w.pid, p.gid",
         )
         .bind(source)
         .bind(zone)
-        .bind(day.map(Day::number))
+        .bind(day)
         .map(|row| Writer {
             pid: row.get(0),
             prepared: row.get(1),
             began_at: row.datum(2).map(|instant| instant.value() as i64),
-            first_day: row.get(3).map(Day::stored),
+            first_day: row.get(3),
         })
     })
 }

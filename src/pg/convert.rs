@@ -3,6 +3,7 @@
 use super::array;
 use super::encoding::{ServerText, from_server};
 use super::value::{Datum, Image, Layout, Made};
+use crate::rules::calendar::Day;
 use pgrx::pg_sys::{self, Oid};
 
 /// A Rust type that values of a column are read into.
@@ -57,6 +58,22 @@ impl Read for f64 {
 
     unsafe fn read(datum: Datum) -> Self {
         f64::from_bits(datum.value() as u64)
+    }
+}
+
+impl Read for Day {
+    const TYPE: Oid = pg_sys::DATEOID;
+
+    unsafe fn read(datum: Datum) -> Self {
+        Day::stored(datum.value() as i32)
+    }
+}
+
+impl Bind for Day {
+    const TYPE: Oid = pg_sys::DATEOID;
+
+    fn bind(self) -> Option<Made> {
+        Some(self.number().into())
     }
 }
 
@@ -128,6 +145,7 @@ elements! {
     i32, INT4OID, INT4ARRAYOID;
     i64, INT8OID, INT8ARRAYOID;
     Oid, OIDOID, OIDARRAYOID;
+    Day, DATEOID, DATEARRAYOID;
     ServerText, TEXTOID, TEXTARRAYOID;
     String, TEXTOID, TEXTARRAYOID;
 }

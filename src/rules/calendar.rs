@@ -3,8 +3,8 @@
 use chrono::{Datelike, Days, NaiveDate};
 use std::fmt;
 
-/// A calendar day, counted from 2000-01-01 as PostgreSQL's `date` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A calendar day, counted from 2000-01-01 as PostgreSQL's `date` is; that day by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i32);
 
 /// Days from 0001-01-01 (chrono's day 1) to 2000-01-01.

@@ -144,7 +144,7 @@ pub fn unix_now() -> i64 {
 fn tables() -> Vec<Candidate> {
     as_extension(|| {
         Statement::new(
-            "SELECT d.target::oid, d.target::text, d.time_zone, d.start_date - DATE '2000-01-01', s.schedule,
+            "SELECT d.target::oid, d.target::text, d.time_zone, d.start_date, s.schedule,
                     coalesce(s.time_zone, d.time_zone), extract(epoch FROM s.wanted_at)::bigint,
                     CASE WHEN l.final_days = l.newest_final - d.start_date + 1 THEN l.newest_final + 1
                          WHEN l.final_days = 0 THEN d.start_date
@@ -153,8 +153,8 @@ fn tables() -> Vec<Candidate> {
                                                                interval '1 day') AS day (day)
                                WHERE NOT EXISTS (SELECT FROM cumulate.ledger k
                                                  WHERE k.target = d.target AND k.day = day.day::date
-                                                   AND k.state IN ('closed', 'frozen', 'dropped'))) END - DATE '2000-01-01',
-                    l.newest_snapshot - DATE '2000-01-01', l.newest_closed - DATE '2000-01-01',
+                                                   AND k.state IN ('closed', 'frozen', 'dropped'))) END,
+                    l.newest_snapshot, l.newest_closed,
                     (SELECT extract(epoch FROM pg_catalog.min(n.noted_at))::bigint FROM cumulate.note n
                      WHERE n.target = d.target AND (n.day IS NULL OR n.day <= l.newest_snapshot)),
                     cumulate_internal.may_be_emptied(d.target)
@@ -180,13 +180,13 @@ fn tables() -> Vec<Candidate> {
             target: row.get(0).unwrap_or(Oid::INVALID),
             label: row.get(1).unwrap_or_default(),
             zone: row.get(2).unwrap_or_default(),
-            start: row.get(3).map(Day::stored),
+            start: row.get(3),
             schedule: row.get(4),
             schedule_zone: row.get(5).unwrap_or_default(),
             wanted_at: row.get(6),
-            first_undone: row.get(7).map(Day::stored),
-            newest_snapshot: row.get(8).map(Day::stored),
-            newest_closed: row.get(9).map(Day::stored),
+            first_undone: row.get(7),
+            newest_snapshot: row.get(8),
+            newest_closed: row.get(9),
             noted_at: row.get(10),
             leaves_changed: row.get(11).unwrap_or_default(),
             scans: row.get(12).unwrap_or_default(),

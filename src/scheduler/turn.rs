@@ -5,15 +5,14 @@ use super::notify;
 use super::stay::{LIGHT, Stay};
 use crate::backfill;
 use crate::catalog::runs::{self, Cause};
-use crate::catalog::{Definition, State, ledger, schedules};
+use crate::catalog::{Definition, State, ledger, notes, registry, schedules};
 use crate::close;
 use crate::daily;
 use crate::error::{Error, Failure};
 use crate::guc;
 use crate::late::writers;
 use crate::pg::board::Found;
-use crate::pg::identity::{self, as_extension, as_owner};
-use crate::pg::spi::Statement;
+use crate::pg::identity::{self, as_owner};
 use crate::pg::{activity, message, process, table, transaction};
 use crate::retention;
 use crate::rules::calendar::{Day, days};
@@ -101,7 +100,8 @@ const CANCELLED: &str = "57014";
 
 /// Looks closer, and enters a run when there is something to do that nobody does.
 fn begin(due: &Due) -> Result<Option<Begun>, Error> {
-    if !is_complete(due) {
+    // A table whose key or triggers are missing is being restored, or broken: it is left alone.
+    if registry::has_defects(due.target) {
         return Ok(None);
     }
     let mut definition = Definition::find(due.target)?;
@@ -119,30 +119,14 @@ fn begin(due: &Due) -> Result<Option<Begun>, Error> {
         Some(through) => as_owner(definition.target.owner, || days_to_close(&mut definition, through))?,
         None => None,
     };
-    let late =
-        due.cause == Cause::Late || ledger::newest_snapshot(due.target).is_some_and(|newest| has_notes(due, newest));
+    let late = due.cause == Cause::Late
+        || ledger::newest_snapshot(due.target).is_some_and(|newest| notes::wait(due.target, newest));
     if span.is_none() && !late && due.cause != Cause::Manual {
         return Ok(None);
     }
     schedules::serve(due.target);
     let cause = if span.is_none() && due.cause == Cause::Schedule { Cause::Late } else { due.cause };
     Ok(Some(Begun { id: runs::begin(due.target, cause, span), span }))
-}
-
-/// A table whose key or triggers are missing is being restored, or broken: it is left alone.
-fn is_complete(due: &Due) -> bool {
-    as_extension(|| !Statement::new("SELECT FROM cumulate.defects WHERE target = $1").bind(due.target).exists())
-}
-
-fn has_notes(due: &Due, newest: Day) -> bool {
-    as_extension(|| {
-        Statement::new(
-            "SELECT FROM cumulate.note WHERE target = $1 AND (day IS NULL OR day <= DATE '2000-01-01' + $2) LIMIT 1",
-        )
-        .bind(due.target)
-        .bind(newest.number())
-        .exists()
-    })
 }
 
 /// The first days without a gap that are to be closed.
