@@ -166,20 +166,22 @@ WHERE NOT EXISTS (SELECT FROM cumulate.runs r WHERE r.run_id = t.adding_run AND 
 UNION ALL
 SELECT 'error', f.target::text, f.what, f.how_to_mend FROM cumulate.defects f
 UNION ALL
-SELECT 'error', NULL, problem.what, problem.how_to_mend
+SELECT problem.severity, NULL, problem.what, problem.how_to_mend
 FROM (VALUES
-    ('not preloaded', 'no scheduler: the library was not loaded when the server started',
+    ('error', 'not preloaded', 'no scheduler: the library was not loaded when the server started',
      'add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server'),
-    ('no launcher', 'the scheduler''s launcher has ended', 'it is started anew within 5 seconds; if not, see the server''s log'),
-    ('no free worker', 'the scheduler could not start a worker: all of max_worker_processes are in use',
+    ('warning', 'off', 'the scheduler does not work: cumulate.enabled is off',
+     'ALTER SYSTEM SET cumulate.enabled = on; SELECT pg_reload_conf();'),
+    ('warning', 'off in the database', 'the scheduler does not work in this database: cumulate.enabled is off',
+     pg_catalog.format('ALTER DATABASE %I RESET cumulate.enabled;', pg_catalog.current_database())),
+    ('error', 'never launched', 'the scheduler''s launcher was not started with the server',
      'raise max_worker_processes in postgresql.conf and restart the server'),
-    ('old library', 'the extension is newer than the library that the server has loaded: the scheduler leaves it alone',
-     'restart the server')) AS problem (word, what, how_to_mend)
+    ('error', 'no launcher', 'the scheduler''s launcher has ended', 'it is started anew within 5 seconds; if not, see the server''s log'),
+    ('error', 'no free worker', 'the scheduler could not start a worker: all of max_worker_processes are in use',
+     'raise max_worker_processes in postgresql.conf and restart the server'),
+    ('error', 'old library', 'the extension is newer than the library that the server has loaded: the scheduler leaves it alone',
+     'restart the server')) AS problem (severity, word, what, how_to_mend)
 WHERE problem.word = cumulate_internal.scheduler_problem()
-UNION ALL
-SELECT 'warning', NULL, 'the scheduler does not work in this database: cumulate.enabled is off',
-       pg_catalog.format('ALTER DATABASE %I RESET cumulate.enabled;', pg_catalog.current_database())
-WHERE NOT pg_catalog.current_setting('cumulate.enabled')::boolean
 UNION ALL
 SELECT 'error', s.target::text,
        pg_catalog.format('paused since %s', s.paused_at) || coalesce(': ' || s.reason, ''),
@@ -202,15 +204,21 @@ FROM cumulate.status s WHERE s.notes > 0
 UNION ALL
 SELECT 'warning', u.target::text, pg_catalog.format('%s days that are over have no closed snapshot', u.days),
        pg_catalog.format('CALL cumulate.backfill(%L);', u.target)
-FROM (SELECT d.target, count(*) AS days
+FROM (SELECT d.target, t.source, count(*) AS days
       FROM cumulate.days d JOIN cumulate_internal.definitions t ON t.target = d.target
       WHERE d.state IN ('missing', 'open') AND d.day < (pg_catalog.clock_timestamp() AT TIME ZONE t.time_zone)::date
-      GROUP BY d.target) AS u
+      GROUP BY d.target, t.source) AS u
 JOIN cumulate.status s ON s.target = u.target
 JOIN cumulate.schedule c ON c.target = u.target
--- What the scheduler is about to do is no problem.
-WHERE c.schedule IS NULL OR s.lag_days > 1 AND s.newest_closed IS NOT NULL OR cumulate_internal.scheduler_problem() IS NOT NULL
-   OR NOT pg_catalog.current_setting('cumulate.enabled')::boolean
+-- What the scheduler is about to do is no problem, nor are days before the first event.
+WHERE CASE WHEN s.newest_closed IS NOT NULL
+           THEN c.schedule IS NULL OR s.lag_days > 1 OR cumulate_internal.scheduler_problem() IS NOT NULL
+           ELSE (c.schedule IS NULL OR cumulate_internal.scheduler_problem() IS NOT NULL)
+               AND EXISTS (SELECT FROM pg_catalog.pg_class k
+                           WHERE k.oid IN (SELECT u.source UNION ALL
+                                           SELECT p.relid FROM cumulate_internal.partitions(u.source) p)
+                             AND CASE WHEN k.relkind = 'r' THEN pg_catalog.pg_relation_size(k.oid) > 0
+                                      ELSE k.relkind <> 'p' END) END
 UNION ALL
 -- Snapshots that somebody has emptied. Whoever truncates a table leaves it without a page.
 SELECT 'error', e.target::text,

@@ -46,7 +46,7 @@ impl Regress<'_> {
         command.arg(format!("--schedule={}", self.schedule.display()));
         command.arg(format!("--host={}", cluster.folder().display()));
         command.arg(format!("--port={}", cluster.port()));
-        command.arg("--user=postgres").arg(format!("--dbname={}", self.database.unwrap_or("regression")));
+        command.arg("--user=postgres").arg(format!("--dbname={}", self.database.unwrap_or("pg_cumulate_regression")));
         if self.database.is_some() {
             command.arg("--use-existing");
         }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::border::cross;
 use crate::pg::function::{Instant, Regclass, Text, text};
+use crate::pg::spi::Statement;
 use crate::pg::zone::NamedZone;
 use crate::pg::{board, identity};
 use crate::rules::schedule::Schedule;
@@ -42,26 +43,11 @@ fn unschedule(target: Option<Regclass>) {
 #[pg_extern]
 fn run_now(target: Option<Regclass>) {
     change(|| {
-        let no_scheduler = |reason, remedy| Err(Error::NoScheduler { reason, remedy });
         let definition = owned(target)?;
         if let Some(reason) = schedules::paused(definition.target.oid) {
             return Err(Error::Paused { table: definition.target.sql(), reason });
         }
-        if !guc::enabled() {
-            return no_scheduler(
-                "cumulate.enabled is off.",
-                "ALTER SYSTEM SET cumulate.enabled = on; SELECT pg_reload_conf();",
-            );
-        }
-        if !board::is_ready() {
-            return no_scheduler(
-                "The library was not loaded when the server started.",
-                "Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server.",
-            );
-        }
-        if board::launcher().is_none() {
-            return no_scheduler("Its launcher has ended and is started anew within 5 seconds.", "Try again.");
-        }
+        problem().map_or(Ok(()), Problem::refuse)?;
         schedules::want(definition.target.oid);
         scheduler::wake_at_commit();
         Ok(())
@@ -121,19 +107,87 @@ fn launcher_pid() -> Option<i32> {
     board::launcher()
 }
 
-/// What keeps the scheduler from working, in one word; NULL when nothing does.
+/// What keeps the scheduler from working.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    NotPreloaded,
+    /// cumulate.enabled is off on the server.
+    Off,
+    OffInDatabase,
+    NeverLaunched,
+    NoLauncher,
+    NoFreeWorker,
+    OldLibrary,
+}
+
+fn problem() -> Option<Problem> {
+    match () {
+        () if identity::in_recovery() => None,
+        () if !board::is_ready() => Some(Problem::NotPreloaded),
+        () if !guc::enabled() && switched_off().is_some() => switched_off(),
+        () if board::launcher().is_none() && !board::has_launched() => Some(Problem::NeverLaunched),
+        () if board::launcher().is_none() => Some(Problem::NoLauncher),
+        () if board::is_crowded() => Some(Problem::NoFreeWorker),
+        () if matches!(scheduler::service(), Service::Newer(_)) => Some(Problem::OldLibrary),
+        () => None,
+    }
+}
+
+/// Where cumulate.enabled is off; what a session or a role has set for itself reaches no worker.
+fn switched_off() -> Option<Problem> {
+    let source = Statement::new("SELECT source FROM pg_catalog.pg_settings WHERE name = 'cumulate.enabled'");
+    match source.first(|row| row.get::<String>(0)).flatten().as_deref() {
+        Some("database") => Some(Problem::OffInDatabase),
+        Some("configuration file" | "command line") => Some(Problem::Off),
+        _ => None,
+    }
+}
+
+fn switch_on_in_database() -> String {
+    let reset = "SELECT pg_catalog.format('ALTER DATABASE %I RESET cumulate.enabled;', pg_catalog.current_database())";
+    Statement::new(reset).first(|row| row.get(0)).flatten().unwrap_or_default()
+}
+
+impl Problem {
+    fn word(self) -> &'static str {
+        match self {
+            Problem::NotPreloaded => "not preloaded",
+            Problem::Off => "off",
+            Problem::OffInDatabase => "off in the database",
+            Problem::NeverLaunched => "never launched",
+            Problem::NoLauncher => "no launcher",
+            Problem::NoFreeWorker => "no free worker",
+            Problem::OldLibrary => "old library",
+        }
+    }
+
+    /// Refuses what needs the scheduler; not for what may have passed by the time of the next look.
+    fn refuse(self) -> Result<(), Error> {
+        let off = "cumulate.enabled is off.";
+        let (reason, remedy) = match self {
+            Problem::NotPreloaded => (
+                "The library was not loaded when the server started.",
+                "Add pg_cumulate to shared_preload_libraries in postgresql.conf and restart the server.".to_owned(),
+            ),
+            Problem::Off => (off, "ALTER SYSTEM SET cumulate.enabled = on; SELECT pg_reload_conf();".to_owned()),
+            Problem::OffInDatabase => (off, switch_on_in_database()),
+            Problem::NeverLaunched => (
+                "Its launcher was not started with the server.",
+                "Raise max_worker_processes in postgresql.conf and restart the server.".to_owned(),
+            ),
+            Problem::NoLauncher => {
+                ("Its launcher has ended and is started anew within 5 seconds.", "Try again.".to_owned())
+            }
+            Problem::NoFreeWorker | Problem::OldLibrary => return Ok(()),
+        };
+        Err(Error::NoScheduler { reason, remedy })
+    }
+}
+
+/// What keeps the scheduler from working, in a few words; NULL when nothing does.
 #[pg_extern(sql = false)]
 fn scheduler_problem() -> Option<&'static str> {
-    cross(|| {
-        Ok(match () {
-            () if identity::in_recovery() => None,
-            () if !board::is_ready() => Some("not preloaded"),
-            () if board::launcher().is_none() => Some("no launcher"),
-            () if board::is_crowded() => Some("no free worker"),
-            () if matches!(scheduler::service(), Service::Newer(_)) => Some("old library"),
-            () => None,
-        })
-    })
+    cross(|| Ok(problem().map(Problem::word)))
 }
 
 /// Has the scheduler look at this database as soon as the transaction has committed.

@@ -299,7 +299,7 @@ pub enum Error {
     },
     NoScheduler {
         reason: &'static str,
-        remedy: &'static str,
+        remedy: String,
     },
     InRecovery,
     ReadOnly,

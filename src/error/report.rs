@@ -436,7 +436,7 @@ format!(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the scheduler is not running".to_owned(),
                 reason.to_owned(),
-                remedy.to_owned(),
+                remedy,
             ),
             InRecovery => (
                 Code::ERRCODE_READ_ONLY_SQL_TRANSACTION,

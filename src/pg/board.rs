@@ -49,6 +49,8 @@ struct Place {
 #[derive(Clone, Copy)]
 pub struct Board {
     launcher: i32,
+    /// A launcher has begun since the server started.
+    launched: bool,
     places: [Option<Place>; MOST_WORKERS],
     asked: [Oid; MOST_ASKED],
     asked_count: usize,
@@ -60,6 +62,7 @@ impl Default for Board {
     fn default() -> Self {
         Board {
             launcher: 0,
+            launched: false,
             places: [None; MOST_WORKERS],
             asked: [Oid::INVALID; MOST_ASKED],
             asked_count: 0,
@@ -90,7 +93,10 @@ pub fn is_ready() -> bool {
 
 /// This process is the launcher, until it ends.
 pub fn enter_launcher() {
-    BOARD.exclusive().launcher = super::identity::pid();
+    let mut board = BOARD.exclusive();
+    board.launcher = super::identity::pid();
+    board.launched = true;
+    drop(board);
     process::at_exit(Some(leave_launcher));
 }
 
@@ -109,6 +115,11 @@ pub fn launcher() -> Option<i32> {
     }
     let pid = BOARD.share().launcher;
     process::is_alive(pid).then_some(pid)
+}
+
+/// Whether there has been a launcher since the server started.
+pub fn has_launched() -> bool {
+    is_ready() && BOARD.share().launched
 }
 
 /// Has the launcher look at a database at once.

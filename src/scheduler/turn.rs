@@ -1,6 +1,6 @@
 //! A table's turn: one run, from its beginning to its end, batch by batch, each in a transaction of its own.
 
-use super::look::{Due, day_at, unix_now};
+use super::look::{self, Due, Service, day_at, unix_now};
 use super::notify;
 use super::stay::{LIGHT, Stay};
 use crate::backfill;
@@ -275,8 +275,11 @@ fn delay(failures: i32) -> i64 {
     retry::delay(failures, guc::naptime().as_secs() as i64, chance)
 }
 
-/// Writes to the log what could not be done.
+/// Writes to the log what could not be done. Whoever has dropped the extension asks no more.
 pub fn lament(what: &str, failure: &Failure) -> Found {
+    if transaction::run(None, || Ok(look::service())).is_ok_and(|service| service == Service::NoExtension) {
+        return Found::NoExtension;
+    }
     let message = failure.message.as_deref().unwrap_or("unknown error");
     let sqlstate = failure.sqlstate.as_deref().unwrap_or("unknown");
     message::log(

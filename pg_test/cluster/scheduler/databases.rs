@@ -214,4 +214,12 @@ fn dropping_the_extension_waits_for_nobody_for_long() {
     dropping.join().expect("the extension is dropped");
     assert_eq!(scene.client.lines("SELECT max(snapshot_date) FROM counts"), ["2024-12-08"]);
     assert!(!scene.cluster.log().contains("PANIC"));
+    scene.wait_for(
+        "the worker to leave",
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_cumulate worker'",
+    );
+    let log = scene.cluster.log();
+    // Nothing but what this test did itself while the extension was still there.
+    let lamented = log.lines().filter(|line| line.contains("pg_cumulate could not") && !line.contains("(57014)"));
+    assert_eq!(lamented.collect::<Vec<_>>(), [""; 0], "nobody asks any more how the run ended");
 }

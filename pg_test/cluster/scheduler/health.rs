@@ -20,6 +20,67 @@ fn without_preloading_all_else_works_and_health_names_the_line_to_add() {
 }
 
 #[test]
+fn without_a_process_for_the_launcher_health_says_what_to_raise() {
+    // Logical replication's launcher has taken it.
+    let mut scene = Plan { settings: &["max_worker_processes = 1"], ..Plan::default() }.stage();
+    assert_eq!(scene.client.value::<i64>(LAUNCHERS), 0);
+    let health = "SELECT severity, what, how_to_mend FROM cumulate.health() WHERE what LIKE '%launcher%'";
+    assert_eq!(
+        scene.client.lines(health),
+        ["error|the scheduler's launcher was not started with the server\
+          |raise max_worker_processes in postgresql.conf and restart the server"]
+    );
+    let refused = scene.client.refusal("SELECT cumulate.run_now('counts')");
+    assert_eq!(refused.sqlstate, "55000");
+    assert!(refused.hint.is_some_and(|hint| hint.contains("max_worker_processes")));
+}
+
+#[test]
+fn health_switches_the_scheduler_on_where_it_was_switched_off() {
+    let mut scene = Plan::default().stage();
+    let health = "SELECT severity, how_to_mend FROM cumulate.health() WHERE what LIKE '%cumulate.enabled is off%'";
+    for (off, on) in [
+        ("ALTER SYSTEM SET cumulate.enabled = off", "ALTER SYSTEM SET cumulate.enabled = on; SELECT pg_reload_conf();"),
+        ("ALTER DATABASE stage SET cumulate.enabled = off", "ALTER DATABASE stage RESET cumulate.enabled;"),
+    ] {
+        scene.client.run(off);
+        scene.client.run("SELECT pg_reload_conf()");
+        let mut told = Vec::new();
+        eventually(SOON, "health to say so", || {
+            scene.reconnect();
+            told = scene.client.lines(health);
+            !told.is_empty()
+        });
+        assert_eq!(told, [format!("warning|{on}")]);
+        let refused = scene.client.refusal("SELECT cumulate.run_now('counts')");
+        assert_eq!(refused.hint.as_deref(), Some(on));
+        on.split_inclusive("; ").for_each(|statement| scene.client.run(statement));
+        eventually(SOON, "health to be content", || {
+            scene.reconnect();
+            scene.client.lines(health).is_empty()
+        });
+    }
+    // What a session sets for itself reaches no worker.
+    scene.client.run("SET cumulate.enabled = off");
+    assert_eq!(scene.client.lines("SELECT * FROM cumulate.health()"), [""; 0]);
+    scene.client.run("SELECT cumulate.run_now('counts')");
+}
+
+#[test]
+fn days_of_an_empty_source_are_nothing_to_warn_of() {
+    let mut scene = Plan { settings: &["cumulate.enabled = off"], ..Plan::default() }.stage();
+    scene.client.run(
+        "CREATE TABLE parts (key text, at timestamptz) PARTITION BY LIST (key);
+         CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+         SELECT cumulate.create_table('parted', 'parts', 'at', '{key}', '{\"n\": \"count(*)\"}', start_date => '2024-12-01')",
+    );
+    let warned = "SELECT target FROM cumulate.health() WHERE what LIKE '%no closed snapshot' ORDER BY 1";
+    assert_eq!(scene.client.lines(warned), [""; 0]);
+    scene.client.run("INSERT INTO source VALUES ('a', '2024-12-02'); INSERT INTO parts VALUES ('a', '2024-12-02')");
+    assert_eq!(scene.client.lines(warned), ["counts", "parted"]);
+}
+
+#[test]
 fn an_extension_that_is_newer_than_the_library_is_left_alone_and_health_says_why() {
     let mut scene = Plan { clock: Some(("newer", "2024-12-21 12:00:00")), ..Plan::default() }.stage();
     scene.client.run("UPDATE pg_extension SET extversion = '99.0' WHERE extname = 'pg_cumulate'");
