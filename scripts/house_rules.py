@@ -5,6 +5,8 @@
 - src/rules does not name pgrx: the rules know nothing of PostgreSQL.
 - What pgrx knows of texts stays under src/pg, for it takes them for UTF-8 whatever the encoding of the server: its
   conversions, errors and notices are named there alone, and a function that SQL calls takes no String.
+- The folders and files right below src make no circle: what one uses does not use it in turn. pg and error, which each
+  need the other for errors and their words, count as one.
 - clippy's unwrap_used, expect_used and panic are allowed in tests only.
 """
 
@@ -20,7 +22,9 @@ TEST_MODULE = re.compile(r"#\[cfg\(" + FOR_TESTS + r"[^\]]*\]\s*(?:#\[[^\]]*\]\s
 
 
 def main(folder):
-    found = [line for path in sorted(pathlib.Path(folder).rglob("*.rs")) for line in violations(path)]
+    paths = sorted(pathlib.Path(folder).rglob("*.rs"))
+    found = [line for path in paths for line in violations(path)]
+    found += [f"{folder}: a circle: {' -> '.join(circle)}" for circle in circles(uses_of(paths))]
     print("\n".join(found))
     return 1 if found else 0
 
@@ -49,6 +53,40 @@ def violations(path):
             yield f"{place(path, text, word)}: {word.group()} takes texts for UTF-8 and belongs under src/pg"
         for word in re.finditer(r"\bunsafe\b(?!\(no_mangle\))", text):
             yield f"{place(path, text, word)}: unsafe belongs under src/pg"
+
+
+def uses_of(paths):
+    """What each part of the house uses, its tests left out."""
+    names = {path.parts[1].removesuffix(".rs") for path in paths} - {"lib", "in_backend"}
+    as_one = lambda name: "pg" if name == "error" else name
+    uses = {as_one(name): set() for name in names}
+    for path in paths:
+        text = without_comments(path.read_text(encoding="utf-8"))
+        tests = TEST_MODULE.search(text)
+        user = path.parts[1].removesuffix(".rs")
+        if user in names:
+            used = set(re.findall(r"\bcrate::(\w+)", text[: tests.start() if tests else None]))
+            for group in re.findall(r"\bcrate::\{([^;]*)\}", text):
+                used |= set(re.findall(r"(?<![:\w])\w+", group))
+            uses[as_one(user)] |= {as_one(name) for name in used & names} - {as_one(user)}
+    return uses
+
+
+def circles(uses):
+    """The first circle that is found from each part, if there is one, each once."""
+    found, done = [], set()
+
+    def walk(part, way):
+        if part in way:
+            found.append(way[way.index(part):] + [part])
+        elif part not in done:
+            for used in sorted(uses[part]):
+                walk(used, way + [part])
+            done.add(part)
+
+    for part in sorted(uses):
+        walk(part, [])
+    return found
 
 
 def place(path, text, match):

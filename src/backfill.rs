@@ -2,17 +2,19 @@
 
 use crate::catalog::runs::{self, Cause, Run};
 use crate::catalog::{Definition, Late, State, ledger, notes, registry};
-use crate::close::{self, Again, Over};
-use crate::daily;
+use crate::close::{self, Again};
+use crate::engine::daily_changes::DailyChanges;
+use crate::engine::{daily, entry};
 use crate::error::{Error, Failure};
+use crate::late::over::Over;
+use crate::late::waiting;
+use crate::notify;
 use crate::pg::activity;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
 use crate::pg::table::{self, literal};
-use crate::repair::Changes;
 use crate::retention;
 use crate::rules::calendar::{Day, days, stretches};
-use crate::scheduler;
 
 /// Snapshot rows that a batch should have at most: some seconds of work between commits.
 const ROWS_A_BATCH: i64 = 2_000_000;
@@ -34,25 +36,17 @@ pub fn begin(definition: &mut Definition, from: Option<Day>, to: Option<Day>) ->
         );
         return Err(Error::InTransactionBlock { call: "backfill".to_owned(), instead });
     }
-    close::check_transaction()?;
-    let start = as_owner(definition.target.owner, || close::lock(definition))?;
+    entry::check_transaction()?;
+    let start = as_owner(definition.target.owner, || entry::lock(definition))?;
     let yesterday = definition.today().minus(1);
-    let (first, last) = (from.unwrap_or_else(|| first_wanted(definition, start)), to.unwrap_or(yesterday));
+    let (first, last) = (from.unwrap_or_else(|| retention::first_wanted(definition, start)), to.unwrap_or(yesterday));
     if from.is_none() && to.is_none_or(|to| to >= start) && first > last {
         notice!("{} has no day to close yet", definition.target.label());
         return Ok(None);
     }
-    close::check_days(definition, start, first, last)?;
+    entry::check_days(definition, start, first, last)?;
     runs::sweep(definition.target.oid);
     Ok(Some(runs::begin(definition.target.oid, Cause::Backfill, Some((first, last)))))
-}
-
-/// The first day that is neither frozen nor older than the table keeps snapshots.
-pub fn first_wanted(definition: &Definition, start: Day) -> Day {
-    let live = definition.first_live_day(start);
-    let Some(horizon) = retention::horizon(definition) else { return live };
-    retention::leave_out(definition, start, horizon);
-    live.max(horizon)
 }
 
 /// Does one batch of a run, of at most so many days; whether there is more to do.
@@ -72,7 +66,7 @@ pub fn step(id: i64, most_days: i32) -> Result<bool, Error> {
         runs::advance(id, done, rows);
         let total = run.to.since(run.from) + 1;
         notice!("{table}: {to} ({done}/{total} days, {rows} rows)");
-        scheduler::closed(&definition, from, to);
+        notify::closed(&definition, from, to);
         let more = to < run.to;
         if !more {
             runs::succeed(id);
@@ -106,13 +100,13 @@ pub fn fail(id: i64, failure: Failure) -> Result<(), Error> {
 fn aggregate(definition: &mut Definition, run: &Run) -> Result<(), Error> {
     as_owner(definition.target.owner, || {
         let over = Over::wait(definition, run.from, run.to);
-        let start = close::lock(definition)?;
+        let start = entry::lock(definition)?;
         let newest = ledger::newest_snapshot(definition.target.oid);
         let first = newest.map_or(start, |newest| newest.plus(1)).max(definition.first_live_day(start));
         let unread = unread_days(definition, first, run.to);
-        let noted = notes::read(definition.target.oid, run.to);
+        let noted = waiting::notes(definition, run.to);
         for (from, to) in stretches(unread.iter().copied()) {
-            daily::aggregate(definition, from, to, &over, &mut Changes::wanted(false))?;
+            daily::aggregate(definition, from, to, &over, &mut DailyChanges::wanted(false))?;
         }
         let done: Vec<_> =
             noted.into_iter().filter(|note| note.day.is_some_and(|day| unread.binary_search(&day).is_ok())).collect();

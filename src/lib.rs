@@ -1,22 +1,34 @@
 //! pg_cumulate keeps cumulative tables: one row per key per day with newest-first arrays of the last days, advanced
 //! inside the database. The words are in [`rules`].
+//!
+//! Each line uses those below it, and none above:
+//!
+//! - [`api`]: what SQL calls
+//! - [`definition`]: tables made, changed and dropped
+//! - [`scheduler`]: days advance by themselves
+//! - [`close`], [`restate`], [`backfill`], [`freeze`], [`retention`], [`verify`], [`analytics`], [`events`]:
+//!   what users ask for
+//! - [`engine`]: source to daily table, daily table to snapshots, and snapshots repaired
+//! - [`fold`]: yesterday's arrays and today's values to today's arrays; [`sink`]: rows into tables; [`late`]: late changes
+//! - [`catalog`]: the extension's own tables
+//! - [`pg`]: PostgreSQL; [`rules`]: the rules, which cannot see it
 
 mod analytics;
 mod api;
 mod backfill;
-mod build;
 mod catalog;
 mod close;
-mod daily;
 mod definition;
+mod engine;
 mod error;
 mod events;
 mod fold;
+mod freeze;
 mod guc;
 mod late;
-mod metric_history;
+mod notify;
 mod pg;
-mod repair;
+mod restate;
 mod retention;
 mod rules;
 mod scheduler;

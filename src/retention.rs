@@ -80,6 +80,14 @@ pub fn leave_out(definition: &Definition, start: Day, horizon: Day) -> i64 {
     if horizon <= start { 0 } else { ledger::drop_missing(definition.target.oid, start, horizon) }
 }
 
+/// The first day that is neither frozen nor older than the table keeps snapshots.
+pub fn first_wanted(definition: &Definition, start: Day) -> Day {
+    let live = definition.first_live_day(start);
+    let Some(horizon) = horizon(definition) else { return live };
+    leave_out(definition, start, horizon);
+    live.max(horizon)
+}
+
 /// The days of the longest window and one more stay before the newest snapshot, however old that is.
 fn first_kept(definition: &Definition, horizon: Day) -> Option<Day> {
     let newest = ledger::newest_snapshot(definition.target.oid)?;

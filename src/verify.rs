@@ -2,7 +2,7 @@
 
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::{Definition, Metric, State, ledger};
-use crate::daily;
+use crate::engine::daily;
 use crate::error::Error;
 use crate::late::waiting;
 use crate::pg::message::notice;

@@ -5,6 +5,7 @@ use crate::catalog::{Definition, registry, schedules};
 use crate::definition::validate;
 use crate::error::Error;
 use crate::guc;
+use crate::notify;
 use crate::pg::border::cross;
 use crate::pg::function::{Instant, Regclass, Text, text};
 use crate::pg::spi::Statement;
@@ -59,7 +60,7 @@ fn pause(target: Option<Regclass>, reason: default!(Option<Text>, "NULL")) {
     change(|| {
         let definition = owned(target)?;
         schedules::pause(definition.target.oid, text(reason).as_deref());
-        scheduler::paused(&definition.target.sql());
+        notify::paused(&definition.target.sql());
         Ok(())
     })
 }

@@ -11,7 +11,7 @@ use crate::pg::identity::as_owner;
 use crate::pg::settings::with_own_names;
 use crate::pg::table::Table;
 use crate::rules::version;
-use crate::{retention, verify};
+use crate::{freeze, restate, retention, verify};
 use pgrx::prelude::*;
 
 #[pg_extern]
@@ -110,7 +110,7 @@ fn populate_day(target: Option<Regclass>, day: Option<RawDate>) -> i64 {
     change(|| {
         let mut definition = owned(target)?;
         let day = super::day("day", day)?;
-        close::populate(&mut definition, day)
+        restate::populate(&mut definition, day)
     })
 }
 
@@ -148,8 +148,8 @@ fn restate(
         let mut definition = owned(target)?;
         let (from, to) = (day("from_day", from_day)?, day("to_day", to_day)?);
         match &keys {
-            Some(keys) => close::restate_keys(&mut definition, from, to, keys.0.datum()),
-            None => close::restate(&mut definition, from, to),
+            Some(keys) => restate::restate_keys(&mut definition, from, to, keys.0.datum()),
+            None => restate::restate(&mut definition, from, to),
         }
     })
 }
@@ -158,7 +158,7 @@ fn restate(
 fn freeze(target: Option<Regclass>, through: Option<RawDate>) {
     change(|| {
         let mut definition = owned(target)?;
-        close::freeze(&mut definition, day("through", through)?)
+        freeze::freeze(&mut definition, day("through", through)?)
     })
 }
 
@@ -171,7 +171,7 @@ fn apply_retention(target: Option<Regclass>) -> i64 {
 fn apply_late(target: Option<Regclass>) -> i64 {
     change(|| {
         let mut definition = owned(target)?;
-        close::apply_late(&mut definition)
+        restate::apply_late(&mut definition)
     })
 }
 

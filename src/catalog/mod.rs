@@ -10,7 +10,10 @@ pub mod parts;
 pub mod registry;
 pub mod runs;
 pub mod schedules;
+pub mod source_names;
+mod time_type;
 
 pub use choices::{Late, PartitionBy};
 pub use definition::{Definition, Key, Metric};
 pub use ledger::State;
+pub use time_type::TimeType;

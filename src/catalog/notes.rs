@@ -2,7 +2,6 @@
 
 use super::Definition;
 use crate::error::Error;
-use crate::late::collect::Noted;
 use crate::pg::bulk::{BulkWriter, TableState};
 use crate::pg::convert::Bind;
 use crate::pg::encoding::ServerText;
@@ -12,7 +11,7 @@ use crate::pg::table::{self, Table};
 use crate::pg::value::{Datum, Image, to_text};
 use crate::rules::calendar::Day;
 use pgrx::pg_sys::Oid;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A note: which day and key changed; None stands for all.
 #[derive(Clone, Debug)]
@@ -20,6 +19,12 @@ pub struct Note {
     pub id: i64,
     pub day: Option<Day>,
     pub key: Option<Vec<Option<ServerText>>>,
+}
+
+/// What triggers have noted of a day.
+pub enum Noted {
+    Keys(HashSet<Vec<Image>>),
+    WholeDay,
 }
 
 /// Notes that anything may have changed.
@@ -51,8 +56,6 @@ pub fn note_days_of(target: Oid, from: Day, to: Day) {
 
 /// The notes for days up to `through`, and those for every day.
 pub fn read(target: Oid, through: Day) -> Vec<Note> {
-    // What this very transaction has changed counts, too.
-    crate::late::collect::flush();
     as_extension(|| {
         Statement::new(
             "SELECT id, day, key FROM cumulate.note

@@ -3,16 +3,15 @@
 //! change, and daily rows and snapshots are filled. Until that has ended well the metric is none.
 
 use super::blueprint::{NewColumn, PlannedMetric, metrics_error};
-use super::describe::SourceNames;
 use super::{objects, remake, validate};
 use crate::catalog::definition::daily_column;
 use crate::catalog::registry::{self, Adding};
 use crate::catalog::runs::{self, Cause};
+use crate::catalog::source_names::SourceNames;
 use crate::catalog::{Definition, ledger};
-use crate::close;
+use crate::engine::{entry, metric_history};
 use crate::error::{Error, Failure};
 use crate::guc;
-use crate::metric_history;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::lock;
 use crate::pg::message::notice;
@@ -25,7 +24,7 @@ use pgrx::pg_sys::Oid;
 
 /// Checks the metric, adds its columns and starts a run; None when the table has this very metric already.
 pub fn begin(definition: &mut Definition, name: &str, metric: &str) -> Result<Option<i64>, Error> {
-    close::check_transaction()?;
+    entry::check_transaction()?;
     let form = metrics::parse_one(name, metric).map_err(metrics_error)?;
     let search_path = settings::setting(c"search_path");
     as_owner(definition.target.owner, || {

@@ -1,6 +1,6 @@
 //! The function that aggregates a source: planned when it is made, inlined later, following renames and stopping drops.
 
-use super::blueprint::TimeType;
+use crate::catalog::TimeType;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
 use crate::catalog::parts::ARGUMENTS;
 use crate::pg::body::Body;
@@ -119,17 +119,6 @@ impl Aggregate<'_> {
                 );
                 (day, range)
             }
-        }
-    }
-}
-
-impl TimeType {
-    /// How many of the function's conditions pre-select rows by their time; the filter's come before them.
-    pub fn range_conditions(self) -> usize {
-        match self {
-            TimeType::Date => 1,
-            TimeType::Timestamp => 2,
-            TimeType::TimestampTz => 3,
         }
     }
 }

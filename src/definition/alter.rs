@@ -1,11 +1,11 @@
 //! What of a definition may change later.
 
-use super::blueprint::TimeType;
 use super::{remake, validate};
+use crate::catalog::TimeType;
 use crate::catalog::registry::{self, Settings};
 use crate::catalog::{Definition, Late, ledger, notes};
 use crate::error::Error;
-use crate::late::{leaves, triggers};
+use crate::late::{source_partitions, triggers};
 use crate::pg::expression;
 use crate::pg::identity::as_owner;
 use crate::pg::settings::{self, with_search_path};
@@ -101,7 +101,7 @@ fn change_triggers(definition: &Definition, late: Late) {
     }
     if late == Late::Trigger {
         make_triggers(definition, &source);
-        leaves::remember(definition.target.oid, definition.id, source.oid);
+        source_partitions::remember(definition.target.oid, definition.id, source.oid);
         // Nobody has noted what changed until now.
         notes::note_everything(definition.target.oid);
     }

@@ -6,7 +6,7 @@ use super::objects::Made;
 use super::validate;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE, array_column, daily_column, total_column};
 use crate::catalog::registry::{NewDefinition, Settings};
-use crate::catalog::{Late, PartitionBy};
+use crate::catalog::{Late, PartitionBy, TimeType};
 use crate::error::Error;
 use crate::late::triggers;
 use crate::pg::settings::with_search_path;
@@ -14,7 +14,7 @@ use crate::pg::table::{self, Column, Table};
 use crate::rules::calendar::Day;
 use crate::rules::metrics::{self, MetricForm, MetricsError};
 use crate::rules::window::{Rollup, Shape};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 
 pub struct Blueprint {
     pub schema: String,
@@ -38,34 +38,6 @@ pub struct Blueprint {
     pub lookback: i32,
     pub partition_by: PartitionBy,
     pub retention: Option<String>,
-}
-
-/// The kinds of time that a source can have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum TimeType {
-    Date,
-    Timestamp,
-    TimestampTz,
-}
-
-impl TimeType {
-    /// The kind of a column's type; None when it is no time.
-    pub fn of(type_oid: Oid) -> Option<Self> {
-        match type_oid {
-            pg_sys::DATEOID => Some(TimeType::Date),
-            pg_sys::TIMESTAMPOID => Some(TimeType::Timestamp),
-            pg_sys::TIMESTAMPTZOID => Some(TimeType::TimestampTz),
-            _ => None,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            TimeType::Date => "date",
-            TimeType::Timestamp => "timestamp",
-            TimeType::TimestampTz => "timestamptz",
-        }
-    }
 }
 
 /// A metric whose expression and type have been checked.

@@ -6,14 +6,13 @@ pub mod alter;
 mod blueprint;
 pub mod describe;
 mod footprint;
-pub mod long_key;
 mod objects;
 mod remake;
 pub mod validate;
 
 use crate::catalog::{Definition, Late, registry, schedules};
 use crate::error::Error;
-use crate::late::{leaves, triggers};
+use crate::late::{source_partitions, triggers};
 use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
 use crate::pg::settings;
@@ -72,7 +71,7 @@ pub fn create(request: Request) -> Result<Oid, Error> {
         scheduler::wake_at_commit();
         if blueprint.late == Late::Trigger {
             triggers::make(&blueprint.trigger_plan(id));
-            leaves::remember(made.target, id, blueprint.source.oid);
+            source_partitions::remember(made.target, id, blueprint.source.oid);
         }
         registry::witness(made.target);
         if made.adopted {

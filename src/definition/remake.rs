@@ -2,10 +2,11 @@
 
 use super::aggregate::{Aggregate, KeyColumn, MetricColumn};
 use super::blueprint::PlannedMetric;
-use super::describe::{self, SourceNames};
+use super::describe;
 use crate::catalog::Definition;
 use crate::catalog::definition::daily_column;
 use crate::catalog::parts::ARGUMENTS;
+use crate::catalog::source_names::{self, SourceNames};
 use crate::pg::expression;
 use crate::pg::spi::Statement;
 use crate::pg::table::Table;
@@ -15,7 +16,7 @@ use pgrx::pg_sys::Oid;
 pub fn filter(definition: &Definition) -> Option<String> {
     let body = definition.body();
     let names = SourceNames::of(definition, body.as_ref());
-    describe::filter(definition, body.as_ref(), names.time_type)
+    source_names::filter(definition, body.as_ref(), names.time_type)
 }
 
 /// A metric that the function is to have, too.

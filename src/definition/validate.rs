@@ -1,9 +1,10 @@
 //! Every mistake in a definition, refused by name before anything is made.
 
-use super::blueprint::{PlannedMetric, TimeType};
+use super::blueprint::PlannedMetric;
 use crate::catalog::Late;
+use crate::catalog::TimeType;
 use crate::catalog::columns::total_type;
-use crate::daily;
+use crate::engine::daily;
 use crate::error::Error;
 use crate::pg::compare::Order;
 use crate::pg::encoding::ServerText;

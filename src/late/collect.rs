@@ -2,7 +2,8 @@
 //! past the executor, so that who writes to a source needs no right on the notes. The memory is emptied only when the
 //! whole transaction ends: a note too many is harmless, a note too few is not.
 
-use crate::catalog::{Definition, notes, registry};
+use crate::catalog::notes::{self, Noted};
+use crate::catalog::{Definition, registry};
 use crate::pg::encoding::ServerText;
 use crate::pg::identity::now;
 use crate::pg::table::{Column, Table};
@@ -40,12 +41,6 @@ struct Place {
     number: i16,
     name: ServerText,
     type_oid: Oid,
-}
-
-/// Late changes of one cumulative table's source.
-pub enum Noted {
-    Keys(HashSet<Vec<Image>>),
-    WholeDay,
 }
 
 /// Late changes by table and day; day None stands for every day.

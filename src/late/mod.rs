@@ -2,7 +2,8 @@
 
 pub mod collect;
 pub mod dirt;
-pub mod leaves;
+pub mod over;
+pub mod source_partitions;
 pub mod triggers;
 pub mod waiting;
 pub mod writers;

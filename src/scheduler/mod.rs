@@ -6,7 +6,6 @@
 
 pub mod launcher;
 mod look;
-mod notify;
 mod rota;
 mod stay;
 mod turn;
@@ -18,7 +17,6 @@ use crate::pg::{board, identity};
 use std::cell::Cell;
 
 pub use look::{Service, service, stored, unix_now};
-pub use notify::{closed, paused};
 
 const LAUNCHER: Kind = Kind { name: c"pg_cumulate launcher", function: c"pg_cumulate_launcher" };
 const WORKER: Kind = Kind { name: c"pg_cumulate worker", function: c"pg_cumulate_worker" };

@@ -1,19 +1,19 @@
 //! A table's turn: one run, from its beginning to its end, batch by batch, each in a transaction of its own.
 
 use super::look::{self, Due, Service, day_at, unix_now};
-use super::notify;
 use super::stay::{LIGHT, Stay};
 use crate::backfill;
 use crate::catalog::runs::{self, Cause};
 use crate::catalog::{Definition, State, ledger, notes, registry, schedules};
-use crate::close;
-use crate::daily;
+use crate::engine::{daily, entry};
 use crate::error::{Error, Failure};
 use crate::guc;
 use crate::late::writers;
+use crate::notify;
 use crate::pg::board::Found;
 use crate::pg::identity::{self, as_owner};
 use crate::pg::{activity, message, process, table, transaction};
+use crate::restate;
 use crate::retention;
 use crate::rules::calendar::{Day, days};
 use crate::rules::pace::Pace;
@@ -136,7 +136,7 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
         return Ok(None);
     }
     let began = Instant::now();
-    let start = match close::lock(definition) {
+    let start = match entry::lock(definition) {
         Err(Error::NoEvents { .. }) => {
             let pause = began.elapsed() * UNTIL_EVENTS;
             if pause > guc::naptime() {
@@ -148,7 +148,7 @@ fn days_to_close(definition: &mut Definition, through: Day) -> Result<Option<(Da
     };
     let today = day_at(unix_now(), &definition.time_zone).unwrap_or(through);
     let through = through.min(today.minus(1));
-    let first = backfill::first_wanted(definition, start);
+    let first = retention::first_wanted(definition, start);
     let entries = ledger::entries(target, first, through);
     let state = |day: Day| entries.iter().find(|entry| entry.day == day).map_or(State::Missing, |entry| entry.state);
     // A snapshot that is there already is settled when those who write to its day have ended.
@@ -221,7 +221,7 @@ fn repair(due: &Due, begun: &Begun, limit: &Limit) -> Result<(), Stop> {
     let began = Instant::now();
     limit.run(|| {
         let mut definition = Definition::find(due.target)?;
-        let rows = close::apply_late(&mut definition)?;
+        let rows = restate::apply_late(&mut definition)?;
         runs::advance(begun.id, 0, rows);
         runs::succeed(begun.id);
         schedules::succeed(due.target, began.elapsed() >= LIGHT);

@@ -2,7 +2,7 @@
 
 pub mod changes;
 pub mod inserter;
-pub mod leaves;
+pub mod partition_writers;
 pub mod partitions;
 pub mod suitable;
 

@@ -1,8 +1,8 @@
 //! Keys that no index takes: refused before they are written, by the row's day and with what leaves such rows out.
 
-use super::describe::{self, SourceNames};
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
+use crate::catalog::source_names::{self, SourceNames};
 use crate::error::Error;
 use crate::pg::key_size::{self, LONGEST_KEY};
 use crate::pg::spi::Statement;
@@ -67,7 +67,7 @@ fn remedy(definition: &Definition, index: usize, most: usize) -> String {
     match length_of(&column, type_oid).filter(|_| definition.frozen_through.is_none()) {
         Some(length) => {
             let short = format!("{length} <= {most}");
-            let filter = match describe::filter(definition, body.as_ref(), names.time_type) {
+            let filter = match source_names::filter(definition, body.as_ref(), names.time_type) {
                 Some(filter) => format!("({filter}) AND {short}"),
                 None => short,
             };

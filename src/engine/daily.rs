@@ -1,15 +1,16 @@
 //! Source to daily table: days are aggregated from the source, and the daily rows brought to that.
 
+use super::daily_changes::DailyChanges;
+use super::long_key::KeyLimit;
 use crate::catalog::Definition;
 use crate::catalog::definition::SNAPSHOT_DATE;
 use crate::catalog::ledger::{self, Counts};
 use crate::catalog::notes;
-use crate::close::Over;
-use crate::definition::long_key::KeyLimit;
 use crate::error::Error;
 use crate::fold::Ticker;
 use crate::fold::key_change::SameKey;
 use crate::fold::stream::{KeyArrays, key_arrays};
+use crate::late::over::Over;
 use crate::pg::activity;
 use crate::pg::identity;
 use crate::pg::memory::Arena;
@@ -17,7 +18,6 @@ use crate::pg::receiver::Row;
 use crate::pg::spi::Statement;
 use crate::pg::table::{self, Table, ident};
 use crate::pg::value::{Datum, Image, Layout};
-use crate::repair::Changes;
 use crate::rules::calendar::{Day, days};
 use crate::sink::changes::{Change, RowKey, RowWriter};
 use crate::sink::column_types;
@@ -25,7 +25,13 @@ use crate::sink::inserter::Inserter;
 use pgrx::pg_sys::Oid;
 
 /// Aggregates a range of days again and brings the daily table to it. What changed is added to `changes`.
-pub fn aggregate(definition: &Definition, from: Day, to: Day, over: &Over, changes: &mut Changes) -> Result<(), Error> {
+pub fn aggregate(
+    definition: &Definition,
+    from: Day,
+    to: Day,
+    over: &Over,
+    changes: &mut DailyChanges,
+) -> Result<(), Error> {
     activity::reading(from, to);
     check_row_security(definition.source, definition.target.owner)?;
     let mut tally = Tally::new(from, to);
@@ -44,7 +50,7 @@ pub fn aggregate_keys(
     from: Day,
     to: Day,
     keys: &[Vec<Image>],
-    changes: &mut Changes,
+    changes: &mut DailyChanges,
 ) -> Result<(), Error> {
     check_row_security(definition.source, definition.target.owner)?;
     let arrays = key_arrays(definition, keys);
@@ -186,7 +192,7 @@ fn compare(
     to: Day,
     only: Option<&KeyArrays>,
     tally: &mut Tally,
-    changes: &mut Changes,
+    changes: &mut DailyChanges,
 ) -> Result<(), Error> {
     let metrics: Vec<String> = definition.daily_columns().iter().map(|name| ident(name)).collect();
     let keys = definition.key_list("");
@@ -262,7 +268,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut Changes) -> Result<(), Error> {
+    fn take(&mut self, row: &Row, day: Day, fresh: bool, changes: &mut DailyChanges) -> Result<(), Error> {
         let key = |index: usize| row.some(FIRST_KEY + index);
         let same = self.current.as_ref().is_some_and(|(at, known)| *at == day && self.same_key.is(known, key));
         if !same {
@@ -281,7 +287,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    fn finish(&mut self, changes: &mut Changes) -> Result<(), Error> {
+    fn finish(&mut self, changes: &mut DailyChanges) -> Result<(), Error> {
         let Some((day, keys)) = self.current.take() else { return Ok(()) };
         let key_datums: Vec<Datum> = keys.iter().map(Image::datum).collect();
         let (fresh, stored) = (self.fresh.as_deref().map(datums), self.stored.as_deref().map(datums));

@@ -1,9 +1,9 @@
 //! The history of a metric that came later: its columns in daily rows and snapshots that are there already.
 
+use super::daily;
 use crate::catalog::Definition;
 use crate::catalog::definition::{NUM_EVENTS, SNAPSHOT_DATE};
 use crate::catalog::ledger;
-use crate::daily;
 use crate::error::Error;
 use crate::fold::by_key;
 use crate::fold::stream::Reading;
@@ -16,7 +16,7 @@ use crate::pg::table::ident;
 use crate::pg::value::{Datum, Image};
 use crate::rules::calendar::Day;
 use crate::sink::changes::RowKey;
-use crate::sink::leaves::LeafWriters;
+use crate::sink::partition_writers::PartitionWriters;
 
 /// Fills the columns of the newest metric, and no others, where they are empty; snapshot rows filled. Rows that late
 /// changes will bring or take are left to them: what is noted is repaired with all metrics.
@@ -63,7 +63,7 @@ fn fill_snapshots(definition: &Definition, start: Day) -> Result<i64, Error> {
     let window = definition.window() as i32;
     let read_from = if definition.expire_idle { first.minus(window - 1).max(start) } else { start };
     let reading = Reading::new(definition, None, (read_from, last), &snapshots, None);
-    let mut writers = LeafWriters::of(definition);
+    let mut writers = PartitionWriters::of(definition);
     let arena = Arena::new();
     let mut rows = 0;
     by_key::run(&reading, true, |fold, group| {

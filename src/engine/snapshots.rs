@@ -1,31 +1,19 @@
 //! Makes the snapshots of days: one by one, or many in one pass.
 
-use crate::catalog::ledger::{self, Base};
-use crate::catalog::{Definition, State};
-use crate::close::Over;
+use super::base::base_of;
+use super::repair;
+use crate::catalog::Definition;
+use crate::catalog::ledger;
 use crate::error::Error;
 use crate::fold::by_day::{self, Passage, Passed};
 use crate::fold::by_key;
 use crate::fold::in_step::{self, Steps};
 use crate::fold::stream::Reading;
+use crate::late::over::Over;
 use crate::pg::activity;
 use crate::pg::identity;
-use crate::repair;
 use crate::rules::calendar::{Day, days};
 use crate::sink::Sink;
-
-/// The snapshot that a day's snapshot is made from, and the first day whose daily rows are read on top of it.
-pub fn base_of(definition: &Definition, day: Day) -> (Option<Base>, Day) {
-    let start = definition.start.unwrap_or(day);
-    if definition.expire_idle {
-        // Which keys are there depends on the last window alone, which the daily table has.
-        return (None, day.minus(definition.window() as i32 - 1).max(start));
-    }
-    let base = ledger::newest(definition.target.oid, day, &[State::Open, State::Closed, State::Frozen]);
-    let base = base.filter(|base| *base >= start);
-    let base = base.map(|day| Base { day, rows: ledger::rows(definition.target.oid, day, day) });
-    (base, base.map_or(start, |base| base.day.plus(1)))
-}
 
 /// Makes the snapshots of days without a gap: in one pass while the keys fit into work_mem, else one by one.
 pub fn stretch(definition: &Definition, from: Day, to: Day, over: &Over) -> Result<(), Error> {

@@ -12,16 +12,16 @@ use std::collections::HashMap;
 const MOST_DIRECT: usize = 32;
 
 /// A writer for each partition that rows are changed in.
-pub struct LeafWriters<'a> {
+pub struct PartitionWriters<'a> {
     definition: &'a Definition,
     leaves: Leaves,
     writers: HashMap<Oid, RowWriter>,
 }
 
-impl<'a> LeafWriters<'a> {
+impl<'a> PartitionWriters<'a> {
     /// For the definition's value columns.
     pub fn of(definition: &'a Definition) -> Self {
-        LeafWriters { definition, leaves: Leaves::of(definition), writers: HashMap::new() }
+        PartitionWriters { definition, leaves: Leaves::of(definition), writers: HashMap::new() }
     }
 
     /// The writer for rows of a day.

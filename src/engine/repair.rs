@@ -1,6 +1,7 @@
 //! Repair: existing snapshots brought to what the daily table says, touching only the rows that differ.
 
-use crate::build::base_of;
+use super::base::base_of;
+use super::daily_changes::{DailyChanges, MOST_KEYS};
 use crate::catalog::Definition;
 use crate::catalog::definition::rows_of_day;
 use crate::catalog::ledger::{self, Base};
@@ -14,71 +15,14 @@ use crate::pg::message::warning;
 use crate::pg::value::{Datum, Image};
 use crate::rules::calendar::Day;
 use crate::sink::changes::{Change, RowKey};
-use crate::sink::leaves::LeafWriters;
+use crate::sink::partition_writers::PartitionWriters;
 use std::collections::BTreeMap;
-
-/// Past this many changed keys they are not remembered any more: all keys are compared instead.
-const MOST_KEYS: usize = 50_000;
 
 /// Snapshots that some keys are looked up in by one statement: each may be a partition of its own.
 const MOST_DAYS: i32 = 64;
 
-/// What changed in the daily table.
-#[derive(Default)]
-pub struct Changes {
-    wanted: bool,
-    keys: BTreeMap<Day, Vec<Vec<Image>>>,
-    count: usize,
-    /// Keys that are compared whether they have changed or not, and the days of it.
-    named: Option<(Vec<Vec<Image>>, Day, Day)>,
-    /// First and last changed day once keys are not remembered any more.
-    everything: Option<(Day, Day)>,
-}
-
-impl Changes {
-    /// Changes are only collected where there are snapshots that they could touch.
-    pub fn wanted(wanted: bool) -> Self {
-        Changes { wanted, ..Default::default() }
-    }
-
-    /// Keys that are compared from one day to another whether they have changed or not.
-    pub fn name_keys(&mut self, keys: Vec<Vec<Image>>, from: Day, to: Day) {
-        self.named = Some((keys, from, to));
-    }
-
-    pub fn are_wanted(&self) -> bool {
-        self.wanted
-    }
-
-    pub fn add(&mut self, day: Day, keys: Vec<Image>) {
-        if !self.wanted {
-            return;
-        }
-        if let Some((first, last)) = self.everything {
-            self.everything = Some((first.min(day), last.max(day)));
-            return;
-        }
-        self.keys.entry(day).or_default().push(keys);
-        self.count += 1;
-        if self.count > MOST_KEYS {
-            let first = self.keys.keys().next().copied().unwrap_or(day);
-            let last = self.keys.keys().next_back().copied().unwrap_or(day);
-            self.add_everything(first, last);
-        }
-    }
-
-    /// Anything may have changed in these days.
-    pub fn add_everything(&mut self, from: Day, to: Day) {
-        let (first, last) = self.everything.unwrap_or((from, to));
-        let first = self.keys.keys().next().copied().map_or(first, |day| day.min(first));
-        let last = self.keys.keys().next_back().copied().map_or(last, |day| day.max(last));
-        self.everything = Some((first.min(from), last.max(to)));
-        self.keys.clear();
-    }
-}
-
 /// Brings all snapshots that depend on the changes to what the daily table says now; rows changed.
-pub fn repair(definition: &Definition, changes: Changes) -> Result<i64, Error> {
+pub fn repair(definition: &Definition, changes: DailyChanges) -> Result<i64, Error> {
     let newest = ledger::newest_snapshot(definition.target.oid);
     let Some(newest) = newest else { return Ok(0) };
     let mut repair = Repair::new(definition, newest);
@@ -128,7 +72,7 @@ fn warn(definition: &Definition, base: Base, rows: i64) {
 struct Repair<'a> {
     definition: &'a Definition,
     newest: Day,
-    writers: LeafWriters<'a>,
+    writers: PartitionWriters<'a>,
     /// Rows that each of the snapshots has that are being compared, as far as they have been seen.
     seen: Vec<i64>,
     /// Rows added to or removed from each snapshot.
@@ -138,7 +82,7 @@ struct Repair<'a> {
 
 impl<'a> Repair<'a> {
     fn new(definition: &'a Definition, newest: Day) -> Self {
-        let writers = LeafWriters::of(definition);
+        let writers = PartitionWriters::of(definition);
         Repair { definition, newest, writers, seen: Vec::new(), balance: BTreeMap::new(), changed: 0 }
     }
 
