@@ -2,7 +2,7 @@
 
 use crate::catalog::ledger::{self, Entry};
 use crate::catalog::{Definition, Late, State};
-use crate::engine::entry::{check_days, check_range, check_transaction, lock};
+use crate::engine::entry::{check_transaction, lock, on_days};
 use crate::engine::settle::settle_notes;
 use crate::engine::{repair, snapshots};
 use crate::error::Error;
@@ -25,16 +25,11 @@ pub enum Again {
 
 /// Closes all days of a range, in one transaction; snapshot rows of these days.
 pub fn close(definition: &mut Definition, from: Day, to: Day, again: Again) -> Result<i64, Error> {
-    check_transaction()?;
-    as_owner(definition.target.owner, || {
-        check_range(definition, from, to)?;
-        let over = Over::wait(definition, from, to);
-        let start = lock(definition)?;
-        check_days(definition, start, from, to)?;
+    on_days(definition, (from, to), |definition, start, over| {
         if again == Again::Named {
             take_back(definition, from)?;
         }
-        close_under_lock(definition, start, (from, to), again, &over)?;
+        close_under_lock(definition, start, (from, to), again, over)?;
         Ok(ledger::rows(definition.target.oid, from, to))
     })
 }

@@ -3,7 +3,7 @@
 use crate::catalog::definition::rows_of_day;
 use crate::catalog::{Definition, ledger, named_keys, notes};
 use crate::engine::daily_changes::DailyChanges;
-use crate::engine::entry::{check_days, check_range, check_transaction, lock};
+use crate::engine::entry::{check_transaction, lock, on_days};
 use crate::engine::settle::{aggregate_and_repair, settle_notes};
 use crate::engine::{daily, repair};
 use crate::error::Error;
@@ -30,12 +30,7 @@ pub fn restate(definition: &mut Definition, from: Day, to: Day) -> Result<i64, E
 
 /// As `restate`, for keys given as jsonb; what is noted stays noted.
 pub fn restate_keys(definition: &mut Definition, from: Day, to: Day, keys: Datum) -> Result<i64, Error> {
-    check_transaction()?;
-    as_owner(definition.target.owner, || {
-        check_range(definition, from, to)?;
-        Over::wait(definition, from, to);
-        let start = lock(definition)?;
-        check_days(definition, start, from, to)?;
+    on_days(definition, (from, to), |definition, _, _| {
         let keys = named_keys::several(definition, keys)?;
         if keys.is_empty() {
             return Ok(0);
@@ -49,18 +44,13 @@ pub fn restate_keys(definition: &mut Definition, from: Day, to: Day, keys: Datum
 }
 
 fn aggregate_again(definition: &mut Definition, from: Day, to: Day, compare: Compare) -> Result<i64, Error> {
-    check_transaction()?;
-    as_owner(definition.target.owner, || {
-        check_range(definition, from, to)?;
-        let over = Over::wait(definition, from, to);
-        let start = lock(definition)?;
-        check_days(definition, start, from, to)?;
+    on_days(definition, (from, to), |definition, _, over| {
         let mut noted = waiting::notes(definition, to);
         noted.retain(|note| note.day.is_some_and(|day| day >= from));
         let mut dirt = Dirt::default();
         dirt.add_days(days(from, to));
         let compared = (compare == Compare::Everything).then_some((from, to));
-        let changed = aggregate_and_repair(definition, dirt, &over, compared)?;
+        let changed = aggregate_and_repair(definition, dirt, over, compared)?;
         notes::delete(definition.target.oid, &noted);
         Ok(changed)
     })

@@ -56,16 +56,14 @@ impl Keys {
         let filled = each(|name| format!("{name} IS NOT NULL")).join(" AND ");
         let sample = Statement::new(&format!(
             "WITH sample AS MATERIALIZED (SELECT {names} FROM {source} LIMIT {SAMPLE})
-             SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM (SELECT DISTINCT {names} FROM sample WHERE {filled}) AS k),
-                    pg_catalog.sum({bytes})::bigint
+             SELECT (SELECT pg_catalog.count(*) FROM sample), pg_catalog.count(*), pg_catalog.sum({bytes})::bigint,
+                    (SELECT pg_catalog.count(*) FROM (SELECT DISTINCT {names} FROM sample WHERE {filled}) AS k)
              FROM sample WHERE {filled}"
         ));
-        let (rows, keys, bytes) = sample.first(|row| {
-            let number = |index| row.get::<i64>(index).unwrap_or_default();
-            (number(0), number(1), number(2))
-        })?;
-        let number = if rows < SAMPLE { keys as f64 } else { planned(blueprint).max(keys as f64) };
-        (rows > 0).then(|| Keys { number, bytes: bytes as f64 / rows as f64 })
+        let [read, keyed, bytes, keys] =
+            sample.first(|row| [0, 1, 2, 3].map(|index| row.get::<i64>(index).unwrap_or_default()))?;
+        let number = if read < SAMPLE { keys as f64 } else { planned(blueprint).max(keys as f64) };
+        (keyed > 0).then(|| Keys { number, bytes: bytes as f64 / keyed as f64 })
     }
 }
 

@@ -3,12 +3,30 @@
 use super::daily;
 use crate::catalog::{Definition, ledger};
 use crate::error::Error;
-use crate::pg::identity;
+use crate::late::over::Over;
+use crate::pg::identity::{self, as_owner};
 use crate::pg::message::notice;
 use crate::pg::table;
 use crate::rules::calendar::{Day, stretches};
 use crate::rules::window::LONGEST_WINDOW;
 use crate::sink::partitions::lost_days;
+
+/// Does work of the owner's on days that a caller has named, from the first to the last, under the table's lock; it is
+/// told the start date, and which days are over.
+pub fn on_days<T>(
+    definition: &mut Definition,
+    (from, to): (Day, Day),
+    work: impl FnOnce(&mut Definition, Day, &Over) -> Result<T, Error>,
+) -> Result<T, Error> {
+    check_transaction()?;
+    as_owner(definition.target.owner, || {
+        check_range(definition, from, to)?;
+        let over = Over::wait(definition, from, to);
+        let start = lock(definition)?;
+        check_days(definition, start, from, to)?;
+        work(definition, start, &over)
+    })
+}
 
 /// READ COMMITTED only: an older snapshot would not see the writers that were waited for.
 pub fn check_transaction() -> Result<(), Error> {
@@ -56,7 +74,7 @@ fn start(definition: &mut Definition) -> Result<Day, Error> {
 }
 
 /// Refuses what can be refused before anything is waited for.
-pub fn check_range(definition: &Definition, from: Day, to: Day) -> Result<(), Error> {
+fn check_range(definition: &Definition, from: Day, to: Day) -> Result<(), Error> {
     if from > to {
         return Err(Error::ReversedRange { from, to });
     }

@@ -187,19 +187,12 @@ impl<'a> World<'a> {
             Call::ApplyLate => self.apply_late(),
             Call::Restate(from, to) => {
                 let season = self.form.season;
-                self.restate(season.day(from), season.day(to), name)
+                self.restate(season.day(from), season.day(to), false, name)
             }
-            Call::RestateChanged => {
+            Call::RestateChanged | Call::RestateKeys => {
                 let changed = self.state.ledger.changed();
                 match (changed.first().copied(), changed.last().copied()) {
-                    (Some(first), Some(last)) => self.restate(first, last, name),
-                    _ => Ok(()),
-                }
-            }
-            Call::RestateKeys => {
-                let changed = self.state.ledger.changed();
-                match (changed.first().copied(), changed.last().copied()) {
-                    (Some(first), Some(last)) => self.restate_keys(first, last, name),
+                    (Some(first), Some(last)) => self.restate(first, last, matches!(call, Call::RestateKeys), name),
                     _ => Ok(()),
                 }
             }
@@ -318,26 +311,18 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn restate(&mut self, from: Day, to: Day, name: &'static str) -> Result<(), String> {
+    /// Restates days; of all keys, or naming all that there are or were.
+    fn restate(&mut self, from: Day, to: Day, names_keys: bool, name: &'static str) -> Result<(), String> {
         if self.state.start.is_none_or(|start| from < start) {
             return Ok(());
         }
         let target = literal(&self.schema.target);
-        self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}')"))?;
-        self.seen.count(name);
-        self.state.aggregated = self.state.aggregated.max(Some(to));
-        self.state.ledger.settle(from, to);
-        Ok(())
-    }
-
-    fn restate_keys(&mut self, from: Day, to: Day, name: &'static str) -> Result<(), String> {
-        if self.state.start.is_none_or(|start| from < start) {
-            return Ok(());
-        }
-        let target = literal(&self.schema.target);
-        let keys = self.schema.all_keys(self.form, &self.daily);
+        let keys = if names_keys { self.schema.all_keys(self.form, &self.daily) } else { "NULL".to_owned() };
         self.number(&format!("SELECT cumulate.restate({target}, '{from}', '{to}', {keys})"))?;
         self.seen.count(name);
+        if !names_keys {
+            self.state.aggregated = self.state.aggregated.max(Some(to));
+        }
         self.state.ledger.settle(from, to);
         Ok(())
     }
